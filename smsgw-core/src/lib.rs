@@ -1,1 +1,18 @@
-//! smsgw-core
+#![doc = include_str!("../README.md")]
+
+pub mod account;
+pub mod device;
+pub mod error;
+mod forward;
+pub mod id;
+pub mod key;
+pub mod message;
+pub mod phone;
+pub mod queue;
+pub mod rate;
+pub mod segment;
+pub mod state;
+pub mod store;
+pub mod text;
+pub mod time;
+pub mod transport;

@@ -1,0 +1,124 @@
+//! Devices: phones and modems that hold SIM cards.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, DeviceId};
+use crate::key::{KeyDigest, KeyId};
+use crate::rate::RateLimit;
+use crate::time::Timestamp;
+
+/// What a device speaks, chosen when it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// JSON with message ids and reports: nothing is lost, nothing is sent twice.
+    #[default]
+    Native,
+    /// `phone:body` as the Python gateway spoke it: no ids, no reports.
+    Original,
+}
+
+impl Protocol {
+    /// As it is written in JSON and in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Original => "original",
+        }
+    }
+
+    /// Whether devices of this protocol say what became of a message. Where they do not, `dispatched` is final.
+    pub const fn reports(self) -> bool {
+        matches!(self, Self::Native)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected native or original")]
+pub struct ProtocolError;
+
+impl FromStr for Protocol {
+    type Err = ProtocolError;
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        [Self::Native, Self::Original].into_iter().find(|p| p.as_str() == text).ok_or(ProtocolError)
+    }
+}
+
+/// One SIM card of a device, as the device describes it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sim {
+    /// Its slot, counted from 1.
+    pub slot: u8,
+    /// Its own number, where the device knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The network's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The number of a SIM card is a phone number: never in a log.
+        f.debug_struct("Sim").field("slot", &self.slot).field("carrier", &self.carrier).finish_non_exhaustive()
+    }
+}
+
+/// A phone or modem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its id, also its MQTT user name and client id.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What its owner calls it.
+    pub name: String,
+    /// More words of its owner.
+    pub description: Option<String>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How fast it may be given messages; the gateway's default where there is none.
+    pub rate_limit: Option<RateLimit>,
+    /// The SIM cards it said it has.
+    pub sims: Vec<Sim>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last heard of.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// What a store keeps of a device's API key: never the key.
+#[derive(Debug, Clone)]
+pub struct DeviceKey {
+    /// The public part of the key.
+    pub id: KeyId,
+    /// The device that it lets in.
+    pub device: DeviceId,
+    /// The hash that a presented key is compared with.
+    pub digest: KeyDigest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is refused.
+    pub revoked_at: Option<Timestamp>,
+    /// When a device last came in with it.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl DeviceKey {
+    /// Whether the key opens anything at `now`.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
