@@ -70,7 +70,10 @@ pub struct Sim {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The number of a SIM card is a phone number: never in a log.
-        f.debug_struct("Sim").field("slot", &self.slot).field("carrier", &self.carrier).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("slot", &self.slot)
+            .field("carrier", &self.carrier)
+            .finish_non_exhaustive()
     }
 }
 

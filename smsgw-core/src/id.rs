@@ -107,8 +107,9 @@ mod tests {
     #[test]
     fn ids_sort_in_the_order_they_were_made() {
         let source = IdSource::new();
-        let ids: Vec<MessageId> =
-            (0..5_000).map(|i| source.next(Timestamp::from_micros(1_700_000_000_000_000 + i / 100))).collect();
+        let ids: Vec<MessageId> = (0..5_000)
+            .map(|i| source.next(Timestamp::from_micros(1_700_000_000_000_000 + i / 100)))
+            .collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 

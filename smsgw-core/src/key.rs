@@ -235,7 +235,9 @@ mod tests {
         for broken in [mistyped.as_str(), &text[..text.len() - 1], &text.replace("_dev_", "_tok_")] {
             assert_eq!(Credential::parse(broken).err(), Some(CredentialError::Checksum));
         }
-        for other in ["", "sgw_", "sgw_dev_x_y", "password", &text.to_uppercase(), &text.replace("sgw_dev", "sgw_abc")] {
+        for other in
+            ["", "sgw_", "sgw_dev_x_y", "password", &text.to_uppercase(), &text.replace("sgw_dev", "sgw_abc")]
+        {
             assert_eq!(Credential::parse(other).err(), Some(CredentialError::Format), "{}", other.len());
         }
     }

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+pub mod auth;
 pub mod device;
 pub mod error;
 mod forward;
+pub mod gateway;
 pub mod id;
 pub mod key;
+pub mod memory;
 pub mod message;
 pub mod phone;
 pub mod queue;

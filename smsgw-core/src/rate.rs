@@ -93,7 +93,9 @@ mod tests {
         for good in ["1/s", "10/m", "100/h", "1000000/s"] {
             assert_eq!(good.parse::<RateLimit>().map(|r| r.to_string()).as_deref(), Ok(good));
         }
-        for bad in ["", "10", "0/s", "-1/s", "+1/s", "10/d", "10 /s", "1000001/s", "99999999999/s", "/s", "1/"] {
+        for bad in
+            ["", "10", "0/s", "-1/s", "+1/s", "10/d", "10 /s", "1000001/s", "99999999999/s", "/s", "1/"]
+        {
             assert_eq!(bad.parse::<RateLimit>(), Err(RateLimitError), "{bad}");
         }
         assert_eq!("10/m".parse::<RateLimit>().map(RateLimit::interval), Ok(Duration::from_secs(6)));

@@ -92,7 +92,12 @@ impl State {
     pub const fn is_terminal(self) -> bool {
         matches!(
             self,
-            Self::Delivered | Self::Undelivered | Self::Failed | Self::Expired | Self::Canceled | Self::Unknown
+            Self::Delivered
+                | Self::Undelivered
+                | Self::Failed
+                | Self::Expired
+                | Self::Canceled
+                | Self::Unknown
         )
     }
 
@@ -103,14 +108,16 @@ impl State {
     /// SMS that went out neither fails, expires nor becomes unknown.
     pub const fn may_become(self, next: Self) -> bool {
         use State::{
-            Acknowledged, Canceled, Delivered, Dispatched, Expired, Failed, Queued, Scheduled, Sending, Sent, Undelivered,
-            Unknown,
+            Acknowledged, Canceled, Delivered, Dispatched, Expired, Failed, Queued, Scheduled, Sending, Sent,
+            Undelivered, Unknown,
         };
         match (self, next) {
             (Scheduled | Queued | Sending | Dispatched, Scheduled | Queued) => true,
             (Scheduled | Queued, Sending) | (Sending, Dispatched) => true,
             (Scheduled | Queued | Sending | Dispatched, Acknowledged) => true,
-            (Scheduled | Queued | Sending | Dispatched | Acknowledged, Sent | Failed | Expired | Unknown) => true,
+            (Scheduled | Queued | Sending | Dispatched | Acknowledged, Sent | Failed | Expired | Unknown) => {
+                true
+            }
             (Scheduled | Queued, Canceled) => true,
             (from, Delivered | Undelivered) => !from.is_terminal(),
             _ => false,
@@ -508,7 +515,10 @@ mod tests {
         let own = Fence::Device(Uuid::from_u128(7).into());
         let never_claimed = Head { epoch: 0, ..head(State::Queued) };
         let sent = report(ReportState::Sent);
-        assert_eq!(decide(&head(State::Dispatched), &by(stranger, sent.clone()), Timestamp::EPOCH), Decision::Foreign);
+        assert_eq!(
+            decide(&head(State::Dispatched), &by(stranger, sent.clone()), Timestamp::EPOCH),
+            Decision::Foreign
+        );
         assert_eq!(decide(&never_claimed, &by(own, sent), Timestamp::EPOCH), Decision::Foreign);
     }
 

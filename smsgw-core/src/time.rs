@@ -93,7 +93,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom("expected a time after 1970 as RFC 3339 writes it, as 2026-01-02T03:04:05Z")
+            serde::de::Error::custom(
+                "expected a time after 1970 as RFC 3339 writes it, as 2026-01-02T03:04:05Z",
+            )
         })
     }
 }

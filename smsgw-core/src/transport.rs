@@ -77,6 +77,9 @@ pub struct TransportCapabilities {
     /// It says [`Sent::NoSubscriber`] where no device listens. Otherwise such a message is lost until it is sent
     /// again, and presence must come from elsewhere.
     pub tells_no_subscriber: bool,
+    /// It says, by [`DeviceEvent::Listening`], when a device of the original protocol subscribes. Otherwise such a
+    /// device counts as there from when it authenticates.
+    pub tells_listening: bool,
     /// Unacknowledged deliveries come again after a new connection.
     pub redelivers: bool,
 }

@@ -1,1 +1,4 @@
-//! smsgw-store
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

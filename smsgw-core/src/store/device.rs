@@ -23,7 +23,12 @@ pub trait DeviceStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// Any backend error.
-    async fn update_device(&self, account: AccountId, id: DeviceId, patch: DevicePatch) -> Result<Option<Device>>;
+    async fn update_device(
+        &self,
+        account: AccountId,
+        id: DeviceId,
+        patch: DevicePatch,
+    ) -> Result<Option<Device>>;
 
     /// Removes a device of an account with its keys. Its messages stay. `false` where there is no such device.
     ///

@@ -54,7 +54,10 @@ pub struct ReceivedSms {
 
 impl fmt::Debug for ReceivedSms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceivedSms").field("id", &self.id).field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("ReceivedSms")
+            .field("id", &self.id)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 

@@ -49,18 +49,13 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Any backend error.
     async fn claim(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>>;
 
-    /// Takes messages that were set aside for `device`, or for any device of `account`: high priority first, then in
-    /// order of acceptance, at most `max`. Otherwise as [`MessageStore::claim`].
+    /// Takes messages that were set aside, for each pull what its device may have: those that wait for that device or
+    /// for any device of its account, high priority first, then in order of acceptance. One list for each pull, in
+    /// order; no message is in two. Otherwise as [`MessageStore::claim`].
     ///
     /// # Errors
     /// Any backend error.
-    async fn claim_waiting(
-        &self,
-        device: DeviceId,
-        account: AccountId,
-        max: usize,
-        lease: Duration,
-    ) -> Result<Vec<Message>>;
+    async fn claim_waiting(&self, pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>>;
 
     /// Changes states, each under its fence, as [`crate::state::decide`] says.
     ///
@@ -74,12 +69,12 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Any backend error.
     async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>>;
 
-    /// Makes ready what a device has not acknowledged, at the beginning of its new session: `dispatched` messages of
-    /// `device` are set aside for it again. Says how many.
+    /// Makes ready what devices have not acknowledged, at the beginning of their new sessions, as
+    /// [`crate::state::recalled`] says: `dispatched` messages of `devices` are set aside for them again. Says how many.
     ///
     /// # Errors
     /// Any backend error.
-    async fn recall(&self, device: DeviceId) -> Result<u64>;
+    async fn recall(&self, devices: &[DeviceId]) -> Result<u64>;
 
     /// Looks after messages whose time has come, as [`crate::state::overdue`] says: scheduled ones become `queued`,
     /// lost leases and lost queue entries are `queued` again, what has outlived its TTL is `expired`.
@@ -117,9 +112,9 @@ forward_to_inner! {
     MessageStore: {
         async fn insert(batch: &[Insertion]) -> Result<Vec<Inserted>>;
         async fn claim(claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>>;
-        async fn claim_waiting(device: DeviceId, account: AccountId, max: usize, lease: Duration) -> Result<Vec<Message>>;
+        async fn claim_waiting(pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>>;
         async fn advance(batch: &[Transition]) -> Result<Vec<Advanced>>;
-        async fn recall(device: DeviceId) -> Result<u64>;
+        async fn recall(devices: &[DeviceId]) -> Result<u64>;
         async fn due(query: DueQuery) -> Result<Due>;
         async fn message(account: AccountId, id: MessageId) -> Result<Option<Message>>;
         async fn events(account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>>;
@@ -163,6 +158,17 @@ pub struct Claim {
     pub id: MessageId,
     /// The device.
     pub device: DeviceId,
+}
+
+/// A device that has room for messages that were set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pull {
+    /// The device.
+    pub device: DeviceId,
+    /// Its account.
+    pub account: AccountId,
+    /// At most so many.
+    pub max: usize,
 }
 
 /// The outcome of a transition.

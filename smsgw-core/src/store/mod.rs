@@ -13,7 +13,7 @@ pub use account::AccountStore;
 pub use device::{DevicePatch, DeviceStore};
 pub use inbox::{InboxQuery, InboxStore, Received, ReceivedSms};
 pub use message::{
-    Advanced, Claim, Due, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, MessageStore, Moved,
+    Advanced, Claim, Due, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, MessageStore, Moved, Pull,
 };
 
 use crate::error::Result;

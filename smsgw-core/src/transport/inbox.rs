@@ -45,7 +45,9 @@ impl InboxSender {
     /// The delivery, to be handed over later or dropped.
     pub fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
         self.0.try_send(delivery).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(delivery) | mpsc::error::TrySendError::Closed(delivery) => delivery,
+            mpsc::error::TrySendError::Full(delivery) | mpsc::error::TrySendError::Closed(delivery) => {
+                delivery
+            }
         })
     }
 

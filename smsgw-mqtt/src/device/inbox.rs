@@ -11,7 +11,7 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 use crate::wire::Sms;
 
 struct Item {
-    publish: Publish,
+    publish: Box<Publish>,
     /// A message that is still to be taken; everything else is done with when it arrives.
     sms: Option<Sms>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn push(&mut self, mut publish: Publish, sms: Option<Sms>) {
+    pub(super) fn push(&mut self, mut publish: Box<Publish>, sms: Option<Sms>) {
         // Only its packet id is needed from here on.
         publish.payload.clear();
         self.items.push_back(Item { publish, sms });

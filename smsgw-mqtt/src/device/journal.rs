@@ -47,6 +47,11 @@ impl Journal {
         &self.ledger
     }
 
+    /// Whether what it holds outlives the process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.disk.is_some()
+    }
+
     /// See [`Ledger::next`].
     pub(super) fn next(&mut self) -> Option<crate::wire::Sms> {
         self.ledger.next()

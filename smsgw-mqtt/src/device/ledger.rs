@@ -177,6 +177,26 @@ impl Ledger {
         self.open.iter()
     }
 
+    /// The reports on a message without a receipt, oldest first.
+    pub(super) fn open_of(&self, id: &str) -> Vec<String> {
+        // The common answer must not cost a walk through all open reports.
+        if self.entries.get(id).is_none_or(|entry| entry.open == 0) {
+            return Vec::new();
+        }
+        let of = |up: &Up| matches!(up, Up::Report(report) if report.id == id);
+        self.open.iter().filter(|(_, up)| of(up)).map(|(report_id, _)| report_id.clone()).collect()
+    }
+
+    /// Whether a report or inbound message has no receipt yet.
+    pub(super) fn is_open(&self, report_id: &str) -> bool {
+        self.open.contains_key(report_id)
+    }
+
+    /// Whether a message's simulated delivery report is still to come.
+    pub(super) fn awaits(&self, id: &str) -> bool {
+        matches!(self.entries.get(id), Some(Entry { phase: Phase::Over { awaits: true, .. }, .. }))
+    }
+
     /// How many lines a snapshot would have, at most.
     pub(super) fn size(&self) -> usize {
         self.entries.len() + self.open.len()
@@ -284,12 +304,14 @@ impl Ledger {
         }
     }
 
-    /// Drops the oldest ids past the limit. One that still has something to report goes to the back.
+    /// Drops the oldest ids past the limit. One that still has something to report goes to the back; looking
+    /// at two for each that was added catches up on those.
     fn forget(&mut self) {
-        if self.over.len() <= self.remember {
-            return;
-        }
-        if let Some(id) = self.over.pop_front() {
+        for _ in 0..2 {
+            if self.over.len() <= self.remember {
+                return;
+            }
+            let Some(id) = self.over.pop_front() else { return };
             match self.entries.get(&id) {
                 Some(Entry { open: 0, phase: Phase::Over { awaits: false, .. }, .. }) => {
                     self.entries.remove(&id);
@@ -299,10 +321,6 @@ impl Ledger {
                 _ => {}
             }
         }
-    }
-
-    fn awaits(&self, id: &str) -> bool {
-        matches!(self.entries.get(id), Some(Entry { phase: Phase::Over { awaits: true, .. }, .. }))
     }
 
     fn ids(&self, of: impl Fn(&Phase) -> bool) -> Vec<String> {
@@ -333,3 +351,7 @@ fn spent(id: &str, attempt: u32) -> Sms {
         attempt,
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

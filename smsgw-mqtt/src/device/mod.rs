@@ -34,6 +34,7 @@ mod agent;
 mod backoff;
 mod builder;
 mod clock;
+mod desk;
 mod error;
 mod handle;
 mod inbox;

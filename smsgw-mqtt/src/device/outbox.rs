@@ -71,6 +71,16 @@ impl Outbox {
         }
     }
 
+    /// Makes a report due now.
+    pub(super) fn hurry(&mut self, report_id: &str, now: Instant) {
+        if let Some(slot) = self.by_report.get_mut(report_id)
+            && let Some(letter) = self.letters.remove(slot)
+        {
+            *slot = (now, letter.order);
+            self.letters.insert(*slot, letter);
+        }
+    }
+
     /// The oldest report that is due, if any.
     pub(super) fn due(&self, now: Instant) -> Option<&Bytes> {
         self.letters.first_key_value().filter(|((due, _), _)| *due <= now).map(|(_, letter)| &letter.payload)

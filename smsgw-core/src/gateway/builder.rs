@@ -1,0 +1,109 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::fleet::Fleet;
+use super::intake::Intake;
+use super::{Gateway, OBSERVER_CAPACITY, Settings, Shared};
+use crate::id::IdSource;
+use crate::queue::Queue;
+use crate::rate::RateLimit;
+use crate::store::Store;
+use crate::time::{Clock, SystemClock};
+use crate::transport::Transport;
+
+/// Options of a [`Gateway`]; the backends are given already.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct GatewayBuilder {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    rate_limit: Option<RateLimit>,
+    settings: Settings,
+}
+
+impl GatewayBuilder {
+    pub(super) fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            store,
+            queue,
+            transport,
+            clock: Arc::new(SystemClock),
+            rate_limit: None,
+            settings: Settings {
+                lease: Duration::from_secs(30),
+                batch: 256,
+                batches_in_flight: 4,
+                recheck: Duration::from_secs(60),
+                reconcile_every: Duration::from_secs(1),
+            },
+        }
+    }
+
+    /// How fast each device may be given messages that has no limit of its own. Default: as fast as it acknowledges.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
+    /// Where `now` comes from, for a gateway under test. Default: the machine's clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long a dispatcher may take over a claimed message before another may have it. Default: 30 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// How many messages are claimed and sent at a time, from 1. Default: 256.
+    pub fn batch(mut self, messages: usize) -> Self {
+        self.settings.batch = messages.max(1);
+        self
+    }
+
+    /// How many batches are on their way at once, from 1. Default: 4.
+    pub fn batches_in_flight(mut self, batches: usize) -> Self {
+        self.settings.batches_in_flight = batches.max(1);
+        self
+    }
+
+    /// How long a device may take to acknowledge a message before it is sent again. Default: 60 s.
+    pub fn acknowledge_within(mut self, time: Duration) -> Self {
+        self.settings.recheck = time;
+        self
+    }
+
+    /// How often the store is asked what has become due. Default: every second.
+    pub fn reconcile_every(mut self, time: Duration) -> Self {
+        self.settings.reconcile_every = time;
+        self
+    }
+
+    /// The gateway, ready to start.
+    pub fn build(self) -> Gateway {
+        let (intake, submissions) = Intake::new();
+        let tells_listening = self.transport.capabilities().tells_listening;
+        let shared = Shared {
+            store: self.store,
+            queue: self.queue,
+            transport: self.transport,
+            clock: self.clock,
+            ids: IdSource::new(),
+            fleet: Fleet::new(self.rate_limit, tells_listening),
+            intake,
+            observers: broadcast::Sender::new(OBSERVER_CAPACITY),
+            settings: self.settings,
+            stop: CancellationToken::new(),
+            sending: TaskTracker::new(),
+        };
+        Gateway { shared: Arc::new(shared), submissions }
+    }
+}

@@ -1,0 +1,234 @@
+//! Sends: leases ids, chooses devices, claims, publishes, writes down what the broker said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use super::fleet::Placement;
+use super::retry::until_done;
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
+use crate::queue::{Job, Leased, Receipt, Settlement};
+use crate::state::{Change, Fence, Reason, Transition, WaitsFor};
+use crate::store::{Advanced, Claim};
+use crate::time::Timestamp;
+use crate::transport::{Address, Command, Downlink, Sent};
+
+/// How long one look into the queue waits.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long ids stay in the queue while every device is full, before they are set aside with the reason.
+const HOLD: Duration = Duration::from_millis(250);
+/// How long a message waits that the broker did not take.
+const RESEND_AFTER: Duration = Duration::from_secs(1);
+
+/// Leases and sends until the gateway stops; what it has begun goes on in `shared.sending`.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let in_flight = Arc::new(Semaphore::new(shared.settings.batches_in_flight));
+    loop {
+        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+        let jobs = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            jobs = next_jobs(&shared) => jobs,
+        };
+        if jobs.is_empty() {
+            continue;
+        }
+        // Places are taken here, before the next look at the room: only the claims and the rest overlap.
+        let now = shared.clock.now();
+        let plain: Vec<Job> = jobs.iter().map(|leased| leased.job).collect();
+        let placements = shared.fleet.place(&plain, now);
+        let task = shared.clone();
+        shared.sending.spawn(async move {
+            send_leased(&task, jobs, placements).await;
+            drop(permit);
+        });
+    }
+}
+
+/// The next jobs, as many as there is room for. Dropped, its lease call gives back what it took.
+async fn next_jobs(shared: &Shared) -> Vec<Leased> {
+    let batch = shared.settings.batch;
+    let room = match shared.fleet.room(batch) {
+        Some(room) => room,
+        None => {
+            let _ = tokio::time::timeout(HOLD, shared.fleet.opened()).await;
+            shared.fleet.room(batch).unwrap_or(batch)
+        }
+    };
+    match shared.queue.lease(room, WAIT).await {
+        Ok(jobs) => jobs,
+        Err(error) => {
+            tracing::warn!(%error, "could not read the queue");
+            tokio::time::sleep(WAIT).await;
+            Vec::new()
+        }
+    }
+}
+
+async fn send_leased(shared: &Shared, jobs: Vec<Leased>, placements: Vec<Placement>) {
+    let mut claims = Vec::with_capacity(jobs.len());
+    let mut waits = Vec::new();
+    for (leased, placement) in jobs.iter().zip(placements) {
+        match placement {
+            Placement::Device(device) => claims.push(Claim { id: leased.job.id, device }),
+            Placement::Wait(reason) => waits.push((leased.job, reason)),
+        }
+    }
+    let done = tokio::join!(claim_and_send(shared, &claims), set_aside(shared, &waits));
+    if let Err(error) = done.0.and(done.1) {
+        // The ids stay leased, or come again by reconciliation; nothing is settled that may not be done.
+        tracing::warn!(%error, messages = jobs.len(), "could not send a batch; it is tried again");
+        return;
+    }
+    let receipts: Vec<(Receipt, Settlement)> = jobs.iter().map(|l| (l.receipt, Settlement::Done)).collect();
+    if let Err(error) = shared.queue.settle(&receipts).await {
+        tracing::warn!(%error, "could not settle with the queue; the ids come again and claim nothing");
+    }
+}
+
+async fn claim_and_send(shared: &Shared, claims: &[Claim]) -> Result<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let claimed = match shared.store.claim(claims, shared.settings.lease).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            shared.fleet.release(claims.iter().map(|c| (c.device, c.id)), shared.clock.now());
+            return Err(error);
+        }
+    };
+    let missed = claims.iter().zip(&claimed).filter(|(_, got)| got.is_none()).map(|(c, _)| (c.device, c.id));
+    shared.fleet.release(missed, shared.clock.now());
+    let addresses = shared.fleet.addresses(claims.iter().map(|claim| claim.device));
+    let messages =
+        claimed.into_iter().zip(addresses).filter_map(|(message, address)| Some((message?, address)));
+    send(shared, messages.collect()).await
+}
+
+/// Messages for which there is no device now wait in the store until one pulls them.
+async fn set_aside(shared: &Shared, waits: &[(Job, Reason)]) -> Result<()> {
+    if waits.is_empty() {
+        return Ok(());
+    }
+    let transitions: Vec<Transition> = waits
+        .iter()
+        .map(|(job, reason)| Transition {
+            id: job.id,
+            fence: Fence::Unclaimed,
+            change: Change::SetAside { reason: *reason, release_device: false },
+        })
+        .collect();
+    let outcomes = shared.store.advance(&transitions).await?;
+    announce(shared, outcomes);
+    let marks =
+        waits.iter().map(|(job, _)| job.device.map_or(WaitsFor::Account(job.account), WaitsFor::Device));
+    shared.fleet.set_aside(marks, shared.clock.now());
+    Ok(())
+}
+
+/// What must be known of a message after the transport has taken it.
+struct Record {
+    id: MessageId,
+    epoch: u32,
+    device: DeviceId,
+    // Who may have it if this device has not got it.
+    otherwise: WaitsFor,
+    reports: bool,
+}
+
+/// Publishes claimed messages and writes down what became of them.
+pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Address>)>) -> Result<()> {
+    let started = shared.clock.now();
+    let mut records = Vec::with_capacity(messages.len());
+    let mut downlinks = Vec::with_capacity(messages.len());
+    let mut gone = Vec::new();
+    for (message, address) in messages {
+        // A claim writes the device down, so there is one.
+        let Some(device) = message.device else { continue };
+        // Only on its first attempt is it sure that no earlier one has reached the device.
+        let stays = message.device_fixed || message.attempts > 1;
+        let record = Record {
+            id: message.id,
+            epoch: message.attempts,
+            device,
+            otherwise: if stays { WaitsFor::Device(device) } else { WaitsFor::Account(message.account) },
+            reports: matches!(address, Some(Address::Native(_))),
+        };
+        match address {
+            Some(address) => {
+                let remaining = started.until(message.expires_at);
+                downlinks.push(Downlink {
+                    address,
+                    command: Command::Send { message: Box::new(message), remaining },
+                });
+                records.push(record);
+            }
+            None => gone.push(record),
+        }
+    }
+    let sent = if downlinks.is_empty() {
+        Vec::new()
+    } else {
+        match shared.transport.send(&downlinks).await {
+            Ok(sent) => sent,
+            Err(error) => records.iter().map(|_| Sent::Failed(error.clone())).collect(),
+        }
+    };
+    drop(downlinks);
+    let outcomes: Vec<(Record, Sent)> = records
+        .into_iter()
+        .zip(sent)
+        .chain(gone.into_iter().map(|record| (record, Sent::NoSubscriber)))
+        .collect();
+    write_down(shared, &outcomes, started).await
+}
+
+async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Timestamp) -> Result<()> {
+    let now = shared.clock.now();
+    let transitions: Vec<Transition> =
+        outcomes.iter().map(|(record, sent)| transition(shared, record, sent, now)).collect();
+    for (record, sent) in outcomes {
+        if matches!(sent, Sent::NoSubscriber) {
+            shared.fleet.leave(record.device, now);
+        }
+    }
+    if let Some(error) =
+        outcomes.iter().find_map(|(_, sent)| if let Sent::Failed(error) = sent { Some(error) } else { None })
+    {
+        tracing::warn!(%error, "the broker did not take every message; these are sent again");
+    }
+    // Past the lease another dispatcher has the messages, and our word would be stale.
+    let over = |_: &Error| started.until(shared.clock.now()) >= shared.settings.lease;
+    let written = until_done(|| shared.store.advance(&transitions), over).await;
+    let now = shared.clock.now();
+    let kept = |(record, sent): &&(Record, Sent)| matches!(sent, Sent::Taken) && record.reports;
+    let left = outcomes.iter().filter(|outcome| !kept(outcome)).map(|(record, _)| (record.device, record.id));
+    shared.fleet.release(left, now);
+    announce(shared, written?);
+    let waiting =
+        outcomes.iter().filter(|(_, sent)| matches!(sent, Sent::NoSubscriber)).map(|(r, _)| r.otherwise);
+    shared.fleet.set_aside(waiting, now);
+    Ok(())
+}
+
+fn transition(shared: &Shared, record: &Record, sent: &Sent, now: Timestamp) -> Transition {
+    let change = match sent {
+        Sent::Taken => Change::Dispatched { recheck: record.reports.then_some(shared.settings.recheck) },
+        Sent::NoSubscriber => Change::SetAside {
+            reason: Reason::DeviceOffline,
+            release_device: matches!(record.otherwise, WaitsFor::Account(_)),
+        },
+        Sent::Failed(_) => Change::Deferred { reason: Reason::TransportDown, until: now + RESEND_AFTER },
+    };
+    Transition { id: record.id, fence: Fence::Epoch(record.epoch), change }
+}
+
+fn announce(shared: &Shared, outcomes: Vec<Advanced>) {
+    shared.announce(outcomes.into_iter().filter_map(|outcome| match outcome {
+        Advanced::Applied(moved) => Some(moved),
+        _ => None,
+    }));
+}

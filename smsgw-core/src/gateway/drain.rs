@@ -1,0 +1,72 @@
+//! Begins and ends: the stages of a running gateway, and the order in which they stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::intake::Submission;
+use super::{Handle, Shared, dispatch, inbound, intake, pull, reconcile};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Inbox;
+
+/// A gateway at work. Dropped, it stops at once: leases protect what is under way.
+#[derive(Debug)]
+pub struct Running {
+    handle: Handle,
+    // Those that end when the gateway is told to stop, and the one that ends when the transport is closed.
+    stages: JoinSet<()>,
+    inbound: JoinSet<()>,
+}
+
+impl Running {
+    pub(super) fn start(shared: Arc<Shared>, submissions: mpsc::Receiver<Submission>, inbox: Inbox) -> Self {
+        let mut stages = JoinSet::new();
+        stages.spawn(intake::run(shared.clone(), submissions));
+        stages.spawn(dispatch::run(shared.clone()));
+        stages.spawn(pull::run(shared.clone()));
+        stages.spawn(reconcile::run(shared.clone()));
+        let mut inbound = JoinSet::new();
+        inbound.spawn(inbound::run(shared.clone(), inbox));
+        Self { handle: Handle(shared), stages, inbound }
+    }
+
+    /// What callers use.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Accepts nothing more, finishes what is under way, and closes the backends: transport, queue, store.
+    ///
+    /// # Errors
+    /// `Timeout` where that took longer than `within`; what was not finished is safe in the store, under its lease.
+    /// Otherwise the first error of closing a backend.
+    pub async fn drain(mut self, within: Duration) -> Result<()> {
+        tokio::time::timeout(within, self.finish()).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, "gateway", "drain").with_detail(
+                "stopped before everything under way was finished; it goes on after the next start",
+            ))
+        })
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        let shared = self.handle.0.clone();
+        shared.stop.cancel();
+        while self.stages.join_next().await.is_some() {}
+        shared.sending.close();
+        shared.sending.wait().await;
+        // Closing the transport writes what was acknowledged and ends the inbox.
+        let transport = shared.transport.close().await;
+        while self.inbound.join_next().await.is_some() {}
+        let queue = shared.queue.close().await;
+        let store = shared.store.close().await;
+        transport.and(queue).and(store)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.0.stop.cancel();
+    }
+}

@@ -1,0 +1,426 @@
+//! The devices as this gateway sees them: who is there, what each has in hand, who gets the next message.
+//!
+//! All of it is memory, under one lock that is never held across an await. What is lost with it, the store knows:
+//! a new gateway learns who is there from the devices themselves.
+
+mod link;
+mod roster;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use self::link::Link;
+use self::roster::Roster;
+use crate::device::Device;
+use crate::id::{AccountId, DeviceId, MessageId};
+use crate::key::KeyId;
+use crate::queue::Job;
+use crate::rate::RateLimit;
+use crate::state::{Reason, WaitsFor};
+use crate::store::Pull;
+use crate::time::Timestamp;
+use crate::transport::{Address, TopicKey};
+
+/// How many messages a device may have in hand that it has not acknowledged. No broker queue overflows below that.
+pub(super) const WINDOW: usize = 16;
+
+/// What a gateway sees of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Presence {
+    /// Whether it is there.
+    pub online: bool,
+    /// How many messages it has been given and has not acknowledged.
+    pub in_hand: usize,
+}
+
+/// Where a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// To this device; a place in its window is taken.
+    Device(DeviceId),
+    /// Nowhere yet.
+    Wait(Reason),
+}
+
+/// Room that a device has for messages that were set aside; hand it back by [`Fleet::pulled`].
+#[derive(Debug)]
+pub(super) struct PullTicket {
+    pub(super) pull: Pull,
+    pub(super) address: Address,
+    marks: (u64, u64),
+}
+
+#[derive(Default)]
+struct Inner {
+    links: HashMap<DeviceId, Link>,
+    rosters: HashMap<AccountId, Roster>,
+    // Keys of the original protocol that somebody is subscribed to, and the device that came in with each.
+    listening: HashSet<TopicKey>,
+    by_key: HashMap<TopicKey, DeviceId>,
+    // Places that the dispatcher may fill: those of devices for which nothing older waits.
+    open: usize,
+    online: usize,
+    // Devices that may have something to pull, and those whose rate limit holds them until then.
+    candidates: VecDeque<DeviceId>,
+    paced: BTreeSet<(Timestamp, DeviceId)>,
+    // Counts set-aside messages, so that a pull that found nothing does not hide one that came meanwhile.
+    mark: u64,
+}
+
+pub(super) struct Fleet {
+    inner: Mutex<Inner>,
+    default_rate: Option<RateLimit>,
+    // Whether the transport says when an original device subscribes; otherwise its authentication must do.
+    tells_listening: bool,
+    opened: Notify,
+    pullable: Notify,
+}
+
+impl Fleet {
+    pub(super) fn new(default_rate: Option<RateLimit>, tells_listening: bool) -> Self {
+        Self {
+            inner: Mutex::default(),
+            default_rate,
+            tells_listening,
+            opened: Notify::new(),
+            pullable: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes one device and brings everything that follows from it up to date.
+    fn change<T>(
+        &self,
+        inner: &mut Inner,
+        id: DeviceId,
+        now: Timestamp,
+        f: impl FnOnce(&mut Link) -> T,
+    ) -> Option<T> {
+        let link = inner.links.get_mut(&id)?;
+        let result = f(link);
+        let roster = inner.rosters.entry(link.account).or_default();
+        let drains = link.waiting > 0 || roster.waiting > 0;
+        let free = link.free();
+        let allowed = link.pace.allows(now, free);
+        let open = if drains { 0 } else { allowed };
+        let online = usize::from(link.online);
+        inner.open = inner.open - std::mem::replace(&mut link.counted_open, open) + open;
+        inner.online = inner.online - std::mem::replace(&mut link.counted_online, online) + online;
+        roster.online = roster.online - std::mem::replace(&mut link.counted_in_roster, online) + online;
+        let paced = usize::from(free > 0 && allowed == 0);
+        roster.paced = roster.paced - std::mem::replace(&mut link.counted_paced, paced) + paced;
+        if open > 0 {
+            if !std::mem::replace(&mut link.in_turn, true) {
+                roster.turn.push_back(id);
+            }
+            self.opened.notify_one();
+        }
+        if free > 0 && allowed == 0 {
+            inner.paced.insert((link.pace.next(now), id));
+        }
+        if drains && allowed > 0 && !std::mem::replace(&mut link.is_candidate, true) {
+            inner.candidates.push_back(id);
+            self.pullable.notify_one();
+        }
+        Some(result)
+    }
+
+    /// A native device began a session, or an original one has authenticated with `key`. Nothing is in its hands.
+    pub(super) fn arrive(&self, device: &Device, address: Address, key: Option<KeyId>, now: Timestamp) {
+        let mut inner = self.lock();
+        let rate = device.rate_limit.or(self.default_rate);
+        let online = match &address {
+            Address::Native(_) => true,
+            Address::Original(topic) => !self.tells_listening || inner.listening.contains(topic),
+        };
+        if let Address::Original(topic) = &address {
+            inner.by_key.insert(topic.clone(), device.id);
+        }
+        inner.rosters.entry(device.account).or_default().members.insert(device.id);
+        inner.mark += 1;
+        let mark = inner.mark;
+        let link = inner
+            .links
+            .entry(device.id)
+            .or_insert_with(|| Link::new(device.account, address.clone(), rate, now));
+        if let Address::Original(old) = std::mem::replace(&mut link.address, address.clone())
+            && Address::Original(old.clone()) != address
+        {
+            inner.by_key.remove(&old);
+        }
+        self.change(&mut inner, device.id, now, |link| {
+            link.key = key;
+            link.online = online;
+            link.in_hand.clear();
+            // What was set aside while it was away is asked for.
+            link.waiting = mark;
+        });
+    }
+
+    /// A device went away.
+    pub(super) fn leave(&self, device: DeviceId, now: Timestamp) {
+        let mut inner = self.lock();
+        self.change(&mut inner, device, now, |link| link.online = false);
+    }
+
+    /// Somebody began or ceased to listen to an original key.
+    pub(super) fn listen(&self, key: TopicKey, listening: bool, now: Timestamp) {
+        let mut inner = self.lock();
+        let device = inner.by_key.get(&key).copied();
+        if listening {
+            inner.listening.insert(key);
+        } else {
+            inner.listening.remove(&key);
+        }
+        inner.mark += 1;
+        let mark = inner.mark;
+        if let Some(device) = device {
+            self.change(&mut inner, device, now, |link| {
+                link.online = listening;
+                link.waiting = mark;
+            });
+        }
+    }
+
+    /// Whether the key of an original device is the one that it came in with.
+    pub(super) fn forget_key(&self, device: DeviceId, key: KeyId) {
+        let uses_it = self.lock().links.get(&device).is_some_and(|link| link.key == Some(key));
+        if uses_it {
+            self.remove(device);
+        }
+    }
+
+    /// The device is no more, or may not come in any more.
+    pub(super) fn remove(&self, device: DeviceId) {
+        let mut inner = self.lock();
+        self.change(&mut inner, device, Timestamp::EPOCH, |link| link.online = false);
+        if let Some(link) = inner.links.remove(&device) {
+            if let Address::Original(topic) = link.address {
+                inner.by_key.remove(&topic);
+            }
+            if let Some(roster) = inner.rosters.get_mut(&link.account) {
+                roster.members.remove(&device);
+            }
+        }
+    }
+
+    pub(super) fn set_rate_limit(&self, device: DeviceId, rate: Option<RateLimit>, now: Timestamp) {
+        let rate = rate.or(self.default_rate);
+        let mut inner = self.lock();
+        self.change(&mut inner, device, now, |link| link.pace = super::pace::Pace::new(rate, now));
+    }
+
+    pub(super) fn presence(&self, device: DeviceId) -> Presence {
+        self.lock()
+            .links
+            .get(&device)
+            .map_or(Presence::default(), |link| Presence { online: link.online, in_hand: link.in_hand.len() })
+    }
+
+    /// The account of a device that is known here.
+    pub(super) fn account(&self, device: DeviceId) -> Option<AccountId> {
+        self.lock().links.get(&device).map(|link| link.account)
+    }
+
+    /// How many jobs the dispatcher should lease, at most `max`. `None`: none now, since every device that is there
+    /// is full; wait for [`Fleet::opened`].
+    pub(super) fn room(&self, max: usize) -> Option<usize> {
+        let inner = self.lock();
+        match inner.open {
+            // Nobody is there: what is leased is set aside, with the reason.
+            0 if inner.online == 0 => Some(max),
+            0 => None,
+            open => Some(open.min(max)),
+        }
+    }
+
+    /// Waits until a place may have opened.
+    pub(super) async fn opened(&self) {
+        self.opened.notified().await;
+    }
+
+    /// Chooses a device for each job and takes a place in its window.
+    pub(super) fn place(&self, jobs: &[Job], now: Timestamp) -> Vec<Placement> {
+        let mut inner = self.lock();
+        jobs.iter()
+            .map(|job| match job.device {
+                Some(device) => self.place_on(&mut inner, device, job.id, now),
+                None => self.place_in(&mut inner, job.account, job.id, now),
+            })
+            .collect()
+    }
+
+    fn place_on(&self, inner: &mut Inner, device: DeviceId, id: MessageId, now: Timestamp) -> Placement {
+        let Some(link) = inner.links.get(&device).filter(|link| link.online) else {
+            return Placement::Wait(Reason::DeviceOffline);
+        };
+        // Sent again under the same id: it has its place.
+        if link.in_hand.contains(&id) {
+            return Placement::Device(device);
+        }
+        // What was set aside for the device goes first.
+        if link.free() == 0 || link.waiting > 0 {
+            return Placement::Wait(Reason::WindowFull);
+        }
+        if link.pace.allows(now, 1) == 0 {
+            return Placement::Wait(Reason::RateLimited);
+        }
+        self.change(inner, device, now, |link| link.take(id, now));
+        Placement::Device(device)
+    }
+
+    fn place_in(&self, inner: &mut Inner, account: AccountId, id: MessageId, now: Timestamp) -> Placement {
+        while let Some(device) = inner.rosters.get_mut(&account).and_then(|roster| roster.turn.pop_front()) {
+            let Some(link) = inner.links.get_mut(&device) else { continue };
+            link.in_turn = false;
+            if link.counted_open == 0 {
+                continue;
+            }
+            if link.pace.allows(now, 1) == 0 {
+                self.change(inner, device, now, |_| ());
+                continue;
+            }
+            // Taking the place puts the device at the end of the turn again, if it has more.
+            self.change(inner, device, now, |link| link.take(id, now));
+            return Placement::Device(device);
+        }
+        Placement::Wait(match inner.rosters.get(&account) {
+            Some(roster) if roster.paced > 0 => Reason::RateLimited,
+            Some(roster) if roster.online > 0 => Reason::WindowFull,
+            _ => Reason::NoDeviceOnline,
+        })
+    }
+
+    /// Messages left the hands of their devices, or never came there.
+    pub(super) fn release(&self, places: impl IntoIterator<Item = (DeviceId, MessageId)>, now: Timestamp) {
+        let mut inner = self.lock();
+        for (device, id) in places {
+            self.change(&mut inner, device, now, |link| link.in_hand.remove(&id));
+        }
+    }
+
+    /// Messages were set aside: they are pulled when their devices have room.
+    pub(super) fn set_aside(&self, waits: impl IntoIterator<Item = WaitsFor>, now: Timestamp) {
+        let mut inner = self.lock();
+        let waits: HashSet<WaitsFor> = waits.into_iter().collect();
+        for wait in waits {
+            inner.mark += 1;
+            let mark = inner.mark;
+            match wait {
+                WaitsFor::Device(device) => {
+                    self.change(&mut inner, device, now, |link| link.waiting = mark);
+                }
+                WaitsFor::Account(account) => {
+                    let Some(roster) = inner.rosters.get_mut(&account) else { continue };
+                    // Where something waited before, every device with room is a candidate or is pulling.
+                    if std::mem::replace(&mut roster.waiting, mark) > 0 {
+                        continue;
+                    }
+                    let members: Vec<_> = roster.members.iter().copied().collect();
+                    for device in members {
+                        self.change(&mut inner, device, now, |_| ());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until something may be pulled. `now` must be read again afterwards.
+    pub(super) async fn pullable(&self, now: Timestamp) {
+        let paced = self.lock().paced.first().map(|(at, _)| now.until(*at));
+        match paced {
+            Some(wait) => {
+                let _ = tokio::time::timeout(wait, self.pullable.notified()).await;
+            }
+            None => self.pullable.notified().await,
+        }
+    }
+
+    /// Takes room for what was set aside: at most `max` devices.
+    pub(super) fn pulls(&self, max: usize, now: Timestamp) -> Vec<PullTicket> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        while let Some(&(at, device)) = inner.paced.first() {
+            if at > now {
+                break;
+            }
+            inner.paced.pop_first();
+            self.change(inner, device, now, |_| ());
+        }
+        let mut tickets = Vec::new();
+        while tickets.len() < max
+            && let Some(device) = inner.candidates.pop_front()
+        {
+            let Some(link) = inner.links.get_mut(&device) else { continue };
+            link.is_candidate = false;
+            let room = link.pace.allows(now, link.free());
+            let account = link.account;
+            let marks = (link.waiting, inner.rosters.get(&account).map_or(0, |roster| roster.waiting));
+            if room == 0 || marks == (0, 0) {
+                continue;
+            }
+            link.reserved += room;
+            link.pace.take(now, room);
+            let pull = Pull { device, account, max: room };
+            tickets.push(PullTicket { pull, address: link.address.clone(), marks });
+            self.change(inner, device, now, |_| ());
+        }
+        tickets
+    }
+
+    /// What a pull brought.
+    pub(super) fn pulled(&self, ticket: &PullTicket, ids: &[MessageId], answered: bool, now: Timestamp) {
+        let mut inner = self.lock();
+        let Pull { device, account, max } = ticket.pull;
+        let exhausted = answered && ids.len() < max;
+        let mut members = Vec::new();
+        if exhausted
+            && let Some(roster) = inner.rosters.get_mut(&account)
+            && roster.waiting == ticket.marks.1
+            && std::mem::take(&mut roster.waiting) > 0
+        {
+            members.extend(roster.members.iter().copied());
+        }
+        self.change(&mut inner, device, now, |link| {
+            link.reserved -= max.min(link.reserved);
+            link.pace.refund(max - ids.len());
+            link.in_hand.extend(ids);
+            if exhausted && link.waiting == ticket.marks.0 {
+                link.waiting = 0;
+            }
+        });
+        // The account has nothing that waits: its devices are open to the dispatcher again.
+        for member in members {
+            self.change(&mut inner, member, now, |_| ());
+        }
+    }
+
+    /// Where messages for these devices go; `None` where a device has gone.
+    pub(super) fn addresses(&self, devices: impl Iterator<Item = DeviceId>) -> Vec<Option<Address>> {
+        let inner = self.lock();
+        devices.map(|id| inner.links.get(&id).map(|link| link.address.clone())).collect()
+    }
+
+    /// The devices of these whose `last_seen` is to be written again: not more than once a minute each.
+    pub(super) fn seen(&self, devices: impl Iterator<Item = DeviceId>, now: Timestamp) -> Vec<DeviceId> {
+        let mut inner = self.lock();
+        let due = |id: &DeviceId| inner.links.get_mut(id).is_some_and(|link| link.seen(now));
+        devices.collect::<HashSet<_>>().into_iter().filter(due).collect()
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        f.debug_struct("Fleet")
+            .field("devices", &inner.links.len())
+            .field("online", &inner.online)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::WINDOW;
+use crate::gateway::pace::Pace;
+use crate::id::{AccountId, MessageId};
+use crate::key::KeyId;
+use crate::rate::RateLimit;
+use crate::time::Timestamp;
+use crate::transport::Address;
+
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+
+/// One device. Changed only through `Fleet::change`, which keeps the sums right.
+pub(super) struct Link {
+    pub(super) account: AccountId,
+    pub(super) address: Address,
+    pub(super) key: Option<KeyId>,
+    pub(super) online: bool,
+    pub(super) pace: Pace,
+    /// Given and not acknowledged.
+    pub(super) in_hand: HashSet<MessageId>,
+    /// Places promised to a pull that is under way.
+    pub(super) reserved: usize,
+    /// Not 0 while something may be set aside for this device: the mark of the last.
+    pub(super) waiting: u64,
+    pub(super) in_turn: bool,
+    pub(super) is_candidate: bool,
+    /// What this device has added to the fleet's and its roster's sums.
+    pub(super) counted_open: usize,
+    pub(super) counted_online: usize,
+    pub(super) counted_in_roster: usize,
+    pub(super) counted_paced: usize,
+    seen_at: Option<Timestamp>,
+}
+
+impl Link {
+    pub(super) fn new(account: AccountId, address: Address, rate: Option<RateLimit>, now: Timestamp) -> Self {
+        Self {
+            account,
+            address,
+            key: None,
+            online: false,
+            pace: Pace::new(rate, now),
+            in_hand: HashSet::new(),
+            reserved: 0,
+            waiting: 0,
+            in_turn: false,
+            is_candidate: false,
+            counted_open: 0,
+            counted_online: 0,
+            counted_in_roster: 0,
+            counted_paced: 0,
+            seen_at: None,
+        }
+    }
+
+    /// Places in the window that nobody has taken.
+    pub(super) fn free(&self) -> usize {
+        if self.online { WINDOW.saturating_sub(self.in_hand.len() + self.reserved) } else { 0 }
+    }
+
+    pub(super) fn take(&mut self, id: MessageId, now: Timestamp) {
+        self.in_hand.insert(id);
+        self.pace.take(now, 1);
+    }
+
+    /// Whether it is time to write down that the device was heard of.
+    pub(super) fn seen(&mut self, now: Timestamp) -> bool {
+        let due = self.seen_at.is_none_or(|last| last.until(now) >= SEEN_EVERY);
+        if due {
+            self.seen_at = Some(now);
+        }
+        due
+    }
+}

@@ -1,0 +1,147 @@
+//! Hears the devices: their words go to the store in batches, and are acknowledged when it has them.
+
+mod presence;
+mod reports;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use super::retry::until_done;
+use crate::error::{Error, Result};
+use crate::id::{DeviceId, ReportId};
+use crate::store::ReceivedSms;
+use crate::transport::{Ack, Address, Command, DeviceEvent, Downlink, InboundSms, Inbox};
+
+/// Deliveries of one write.
+const BATCH: usize = 512;
+/// Receipts that are on their way at once.
+const RECEIPTS: usize = 4;
+
+/// Hears until the transport is closed and nothing is left.
+pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
+    let receipts = Arc::new(Semaphore::new(RECEIPTS));
+    let mut deliveries = Vec::with_capacity(BATCH);
+    while inbox.receive(&mut deliveries, BATCH).await > 0 {
+        let mut batch = Batch::default();
+        for delivery in deliveries.drain(..) {
+            batch.add(delivery.event);
+            batch.acks.push(delivery.ack);
+        }
+        let acks = std::mem::take(&mut batch.acks);
+        // Everything here may be done twice without harm, so a store that is away is waited for, and the broker
+        // keeps what it has until then.
+        let done = until_done(|| process(&shared, &batch), |error| given_up(&shared, error)).await;
+        match done {
+            Ok(replies) => {
+                Ack::acknowledge(acks);
+                reply(&shared, &receipts, replies).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "device traffic could not be stored; the broker delivers it again")
+            }
+        }
+    }
+}
+
+/// While the gateway stops, what cannot be stored is left to the broker.
+fn given_up(shared: &Shared, error: &Error) -> bool {
+    tracing::warn!(%error, "could not store device traffic");
+    shared.stop.is_cancelled()
+}
+
+/// Deliveries by kind. Within a kind the order of arrival stays; between kinds it does not matter.
+#[derive(Default)]
+struct Batch {
+    reports: Vec<reports::Reported>,
+    inbound: Vec<(Address, InboundSms)>,
+    presence: Vec<presence::Sign>,
+    acks: Vec<Ack>,
+}
+
+impl Batch {
+    fn add(&mut self, event: DeviceEvent) {
+        match event {
+            DeviceEvent::Report { device, message, report } => {
+                self.reports.push(reports::Reported { device, message, report });
+            }
+            DeviceEvent::Inbound { origin, sms } => self.inbound.push((origin, sms)),
+            DeviceEvent::Presence { device, online } => {
+                self.presence.push(presence::Sign::Presence { device, online })
+            }
+            DeviceEvent::Hello { device, sims } => self.presence.push(presence::Sign::Hello { device, sims }),
+            DeviceEvent::Authenticate { key } => self.presence.push(presence::Sign::Authenticate { key }),
+            DeviceEvent::Listening { key, listening } => {
+                self.presence.push(presence::Sign::Listening { key, listening });
+            }
+        }
+    }
+}
+
+async fn process(shared: &Shared, batch: &Batch) -> Result<Vec<Downlink>> {
+    let mut replies = presence::process(shared, &batch.presence).await?;
+    let mut receipts = reports::process(shared, &batch.reports).await?;
+    receipts.extend(receive(shared, &batch.inbound).await?);
+    // One receipt a device, whatever it said.
+    receipts.sort_by_key(|(device, _)| *device);
+    for reports in receipts.chunk_by(|a, b| a.0 == b.0) {
+        let ids = reports.iter().map(|(_, report)| *report).collect();
+        replies.push(Downlink { address: Address::Native(reports[0].0), command: Command::Receipt(ids) });
+    }
+    Ok(replies)
+}
+
+/// Stores received SMS and says which reports want a receipt.
+async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<Vec<(DeviceId, ReportId)>> {
+    if inbound.is_empty() {
+        return Ok(Vec::new());
+    }
+    let natives: Vec<DeviceId> = inbound
+        .iter()
+        .filter_map(|(from, _)| if let Address::Native(id) = from { Some(*id) } else { None })
+        .collect();
+    let mut natives = shared.store.find_devices(&natives).await?.into_iter();
+    let mut rows = Vec::with_capacity(inbound.len());
+    let mut receipts = Vec::new();
+    for (origin, sms) in inbound {
+        let device = match origin {
+            Address::Native(_) => natives.next().flatten(),
+            Address::Original(key) => presence::authenticate(shared, key).await?.map(|(device, _)| device),
+        };
+        let Some(device) = device else {
+            tracing::warn!(target: "smsgw::security", ?origin, "refused a received SMS from an unknown device");
+            continue;
+        };
+        let now = shared.clock.now();
+        if let Some(id) = sms.id {
+            receipts.push((device.id, id));
+        }
+        rows.push(ReceivedSms {
+            id: sms.id.unwrap_or_else(|| shared.ids.next(now)),
+            account: device.account,
+            device: device.id,
+            from: sms.from.clone(),
+            body: sms.body.clone(),
+            sim: sms.sim,
+            received_at: sms.received_at.unwrap_or(now),
+        });
+    }
+    shared.store.receive(&rows).await?;
+    Ok(receipts)
+}
+
+/// Sends receipts and answers, a few batches at once. What is lost is asked for again by the device.
+async fn reply(shared: &Arc<Shared>, permits: &Arc<Semaphore>, replies: Vec<Downlink>) {
+    if replies.is_empty() {
+        return;
+    }
+    let Ok(permit) = permits.clone().acquire_owned().await else { return };
+    let task = shared.clone();
+    shared.sending.spawn(async move {
+        if let Err(error) = task.transport.send(&replies).await {
+            tracing::debug!(%error, "could not send receipts; the devices report again");
+        }
+        drop(permit);
+    });
+}

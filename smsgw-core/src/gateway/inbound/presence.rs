@@ -1,0 +1,101 @@
+use std::collections::HashMap;
+
+use super::Shared;
+use crate::auth::Authenticator;
+use crate::device::{Device, Protocol, Sim};
+use crate::error::Result;
+use crate::id::DeviceId;
+use crate::key::KeyId;
+use crate::transport::{Address, Command, Downlink, TopicKey};
+
+/// A sign of life, or of its end.
+pub(super) enum Sign {
+    Presence { device: DeviceId, online: bool },
+    Hello { device: DeviceId, sims: Vec<Sim> },
+    Authenticate { key: TopicKey },
+    Listening { key: TopicKey, listening: bool },
+}
+
+/// Brings the fleet up to date, and answers those who asked.
+pub(super) async fn process(shared: &Shared, signs: &[Sign]) -> Result<Vec<Downlink>> {
+    if signs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let native = find_native(shared, signs).await?;
+    let arriving: Vec<DeviceId> = signs
+        .iter()
+        .filter_map(|sign| match sign {
+            Sign::Presence { device, online: true } if native.contains_key(device) => Some(*device),
+            _ => None,
+        })
+        .collect();
+    if !arriving.is_empty() {
+        // A new session: what the old one may have lost is given again. Before the device is given anything else.
+        shared.store.recall(&arriving).await?;
+    }
+    let mut seen: Vec<_> = Vec::new();
+    let mut replies = Vec::new();
+    for sign in signs {
+        let now = shared.clock.now();
+        match sign {
+            Sign::Presence { device, online } => {
+                let Some(found) = native.get(device) else {
+                    tracing::warn!(target: "smsgw::security", %device, "presence of an unknown device");
+                    continue;
+                };
+                if *online {
+                    shared.fleet.arrive(found, Address::Native(*device), None, now);
+                } else {
+                    shared.fleet.leave(*device, now);
+                }
+                tracing::info!(%device, online, "device presence");
+                seen.push((*device, now, None));
+            }
+            Sign::Hello { device, sims } => seen.push((*device, now, Some(sims.clone()))),
+            Sign::Authenticate { key } => {
+                let device = authenticate(shared, key).await?;
+                replies.push(Downlink {
+                    address: Address::Original(key.clone()),
+                    command: Command::Authentication { accepted: device.is_some() },
+                });
+                if let Some((device, id)) = device {
+                    shared.fleet.arrive(&device, Address::Original(key.clone()), Some(id), now);
+                    tracing::info!(device = %device.id, "device authenticated");
+                    seen.push((device.id, now, None));
+                }
+            }
+            Sign::Listening { key, listening } => shared.fleet.listen(key.clone(), *listening, now),
+        }
+    }
+    shared.store.touch_devices(&seen).await?;
+    Ok(replies)
+}
+
+/// The native devices that `signs` name, by one question to the store.
+async fn find_native(shared: &Shared, signs: &[Sign]) -> Result<HashMap<DeviceId, Device>> {
+    let ids: Vec<DeviceId> = signs
+        .iter()
+        .filter_map(|sign| if let Sign::Presence { device, .. } = sign { Some(*device) } else { None })
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = shared.store.find_devices(&ids).await?;
+    Ok(found.into_iter().flatten().filter(|d| d.protocol == Protocol::Native).map(|d| (d.id, d)).collect())
+}
+
+/// The device that comes in with a key of the original protocol.
+pub(super) async fn authenticate(shared: &Shared, key: &TopicKey) -> Result<Option<(Device, KeyId)>> {
+    let authenticator = Authenticator::from_parts(shared.store.clone(), shared.clock.clone());
+    match authenticator.device(key.expose()).await? {
+        Ok((device, id)) if device.protocol == Protocol::Original => Ok(Some((device, id))),
+        Ok((device, _)) => {
+            tracing::warn!(target: "smsgw::security", device = %device.id, "refused a native device on an original topic");
+            Ok(None)
+        }
+        Err(refusal) => {
+            tracing::warn!(target: "smsgw::security", %refusal, "refused a device key");
+            Ok(None)
+        }
+    }
+}

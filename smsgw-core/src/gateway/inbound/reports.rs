@@ -1,0 +1,57 @@
+use super::Shared;
+use crate::error::Result;
+use crate::id::{DeviceId, MessageId, ReportId};
+use crate::state::{Change, Fence, Report, Transition};
+use crate::store::Advanced;
+
+/// A report and who made it.
+pub(super) struct Reported {
+    pub(super) device: DeviceId,
+    pub(super) message: MessageId,
+    pub(super) report: Report,
+}
+
+/// Stores reports and says which want a receipt: all, since no repetition would have another effect.
+pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec<(DeviceId, ReportId)>> {
+    if reports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let transitions: Vec<Transition> = reports
+        .iter()
+        .map(|reported| Transition {
+            id: reported.message,
+            fence: Fence::Device(reported.device),
+            change: Change::Reported(reported.report.clone()),
+        })
+        .collect();
+    let outcomes = shared.store.advance(&transitions).await?;
+    let now = shared.clock.now();
+    let mut moved = Vec::with_capacity(outcomes.len());
+    for (reported, outcome) in reports.iter().zip(outcomes) {
+        match outcome {
+            Advanced::Applied(change) => moved.push(change),
+            Advanced::Foreign => {
+                tracing::warn!(
+                    target: "smsgw::security", device = %reported.device, message = %reported.message,
+                    "a device reported of a message that it was not given",
+                );
+            }
+            Advanced::Missing => {
+                tracing::warn!(
+                    target: "smsgw::security", device = %reported.device,
+                    "a device reported of a message that does not exist",
+                );
+            }
+            Advanced::Recorded | Advanced::Unchanged | Advanced::Stale => {}
+        }
+    }
+    // Whatever a report says, the device has taken the message out of its window.
+    shared.fleet.release(reports.iter().map(|reported| (reported.device, reported.message)), now);
+    let seen = shared.fleet.seen(reports.iter().map(|reported| reported.device), now);
+    if !seen.is_empty() {
+        let seen: Vec<_> = seen.into_iter().map(|device| (device, now, None)).collect();
+        shared.store.touch_devices(&seen).await?;
+    }
+    shared.announce(moved);
+    Ok(reports.iter().map(|reported| (reported.device, reported.report.id)).collect())
+}

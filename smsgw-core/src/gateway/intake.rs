@@ -1,0 +1,219 @@
+//! Accepts messages: whatever waits while a write is under way is the next batch, and goes to the store as one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::{Shared, Submitted};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::id::DeviceId;
+use crate::message::{Message, NewMessage};
+use crate::queue::Job;
+use crate::state::State;
+use crate::store::{Idempotency, Inserted, Insertion};
+
+/// Rows of one write.
+const BATCH: usize = 1_000;
+/// Writes that overlap: while one waits for the disk, the next is prepared.
+const COMMITS: usize = 2;
+/// Messages that wait to be committed. More are refused: the caller has them still, and memory stays flat.
+const BACKLOG: usize = 16_384;
+
+/// Messages of one caller, and where the outcomes go.
+pub(super) struct Submission {
+    rows: Vec<Insertion>,
+    answer: oneshot::Sender<Result<Vec<Inserted>>>,
+    _room: OwnedSemaphorePermit,
+}
+
+pub(super) struct Intake {
+    submissions: mpsc::Sender<Submission>,
+    room: Arc<Semaphore>,
+}
+
+impl Intake {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Submission>) {
+        let (submissions, receiver) = mpsc::channel(BACKLOG);
+        (Self { submissions, room: Arc::new(Semaphore::new(BACKLOG)) }, receiver)
+    }
+
+    pub(super) async fn submit(&self, shared: &Shared, batch: Vec<NewMessage>) -> Result<Vec<Submitted>> {
+        if shared.stop.is_cancelled() {
+            return Err(closed());
+        }
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let strangers = foreign_devices(shared, &batch).await?;
+        let now = shared.clock.now();
+        let mut outcomes: Vec<Option<Submitted>> = Vec::with_capacity(batch.len());
+        let mut rows = Vec::with_capacity(batch.len());
+        for mut new in batch {
+            if new.device.is_some_and(|device| strangers.contains(&device)) {
+                outcomes.push(Some(Submitted::UnknownDevice));
+                continue;
+            }
+            let idempotency =
+                new.idempotency_key.take().map(|key| Idempotency { key, fingerprint: fingerprint(&new) });
+            let id = new.id.unwrap_or_else(|| shared.ids.next(now));
+            rows.push(Insertion { message: new.accept(id, now), idempotency });
+            outcomes.push(None);
+        }
+        if !rows.is_empty() {
+            // The caller keeps its own copy of what it submitted, so that the batch need not come back.
+            let submitted: Vec<Message> = rows.iter().map(|row| row.message.clone()).collect();
+            let inserted = self.insert(rows).await?;
+            let mut inserted = submitted.into_iter().zip(inserted);
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
+                *outcome = inserted.next().map(|(message, inserted)| match inserted {
+                    Inserted::New => Submitted::Accepted(message),
+                    Inserted::Duplicate(earlier) => Submitted::Duplicate(*earlier),
+                    Inserted::Mismatch => Submitted::Mismatch,
+                });
+            }
+        }
+        let outcomes: Option<Vec<Submitted>> = outcomes.into_iter().collect();
+        outcomes.ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "gateway", "submit")
+                .with_detail("the store answered too few outcomes")
+        })
+    }
+
+    async fn insert(&self, rows: Vec<Insertion>) -> Result<Vec<Inserted>> {
+        let size = u32::try_from(rows.len().min(BACKLOG)).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(size).map_err(|_| {
+            Error::new(ErrorKind::Throttled, "gateway", "submit")
+                .with_detail("more messages wait to be committed than the gateway keeps in memory")
+                .with_retry(Retry::After(std::time::Duration::from_secs(1)))
+        })?;
+        let (answer, answered) = oneshot::channel();
+        let submission = Submission { rows, answer, _room: room };
+        self.submissions.send(submission).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "gateway", "submit").with_detail("the gateway is shutting down")
+}
+
+/// The devices of `batch` that are not the sender's. Devices that are online are known without asking the store.
+async fn foreign_devices(shared: &Shared, batch: &[NewMessage]) -> Result<HashSet<DeviceId>> {
+    let mut foreign = HashSet::new();
+    let mut unknown = Vec::new();
+    for new in batch {
+        let Some(device) = new.device else { continue };
+        match shared.fleet.account(device) {
+            Some(account) if account == new.account => {}
+            Some(_) => {
+                foreign.insert(device);
+            }
+            None => unknown.push((device, new.account)),
+        }
+    }
+    if !unknown.is_empty() {
+        let ids: Vec<DeviceId> = unknown.iter().map(|(device, _)| *device).collect();
+        let found = shared.store.find_devices(&ids).await?;
+        for ((device, account), found) in unknown.into_iter().zip(found) {
+            if found.is_none_or(|found| found.account != account) {
+                foreign.insert(device);
+            }
+        }
+    }
+    Ok(foreign)
+}
+
+/// Of all that a sender chooses. Fields are separated by a byte that none of them can hold.
+fn fingerprint(new: &NewMessage) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let fields = [
+        new.to.expose().as_str().to_owned(),
+        new.body.expose().to_owned(),
+        new.id.map(|id| id.to_string()).unwrap_or_default(),
+        new.device.map(|id| id.to_string()).unwrap_or_default(),
+        new.sim.map(|sim| sim.to_string()).unwrap_or_default(),
+        new.priority.as_str().to_owned(),
+        new.send_at.map(|at| at.to_string()).unwrap_or_default(),
+        new.ttl.as_micros().to_string(),
+    ];
+    for field in fields {
+        hash.update(field.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
+/// Collects submissions into batches until the gateway stops and all who submitted have their answer.
+pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Submission>) {
+    let commits = Arc::new(Semaphore::new(COMMITS));
+    let tracker = TaskTracker::new();
+    loop {
+        let first = tokio::select! {
+            // What was handed over before the stop is committed still.
+            biased;
+            submission = submissions.recv() => submission,
+            () = shared.stop.cancelled() => {
+                submissions.close();
+                submissions.recv().await
+            }
+        };
+        let Some(first) = first else { break };
+        // While this waits for an earlier write, submissions pile up: they are the batch.
+        let Ok(permit) = commits.clone().acquire_owned().await else { break };
+        let mut size = first.rows.len();
+        let mut batch = vec![first];
+        while size < BATCH {
+            let Ok(next) = submissions.try_recv() else { break };
+            size += next.rows.len();
+            batch.push(next);
+        }
+        let shared = shared.clone();
+        tracker.spawn(async move {
+            commit(&shared, batch).await;
+            drop(permit);
+        });
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn commit(shared: &Shared, mut batch: Vec<Submission>) {
+    let sizes: Vec<usize> = batch.iter().map(|submission| submission.rows.len()).collect();
+    let rows: Vec<Insertion> = batch.iter_mut().flat_map(|submission| submission.rows.drain(..)).collect();
+    let outcomes = match shared.store.insert(&rows).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            tracing::warn!(%error, messages = rows.len(), "could not commit new messages");
+            for submission in batch {
+                let _ = submission.answer.send(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    let jobs: Vec<Job> = rows
+        .iter()
+        .zip(&outcomes)
+        .filter(|(row, outcome)| row.message.state == State::Queued && **outcome == Inserted::New)
+        .map(|(row, _)| Job {
+            id: row.message.id,
+            account: row.message.account,
+            priority: row.message.priority,
+            device: row.message.device,
+        })
+        .collect();
+    let mut outcomes = outcomes.into_iter();
+    for (submission, size) in batch.into_iter().zip(sizes) {
+        // A caller that has gone left its messages committed.
+        let _ = submission.answer.send(Ok(outcomes.by_ref().take(size).collect()));
+    }
+    if let Err(error) = push(shared, &jobs).await {
+        tracing::warn!(%error, messages = jobs.len(), "the queue did not take new messages; they are pushed again");
+    }
+}
+
+async fn push(shared: &Shared, jobs: &[Job]) -> Result<()> {
+    if jobs.is_empty() { Ok(()) } else { shared.queue.push(jobs).await }
+}

@@ -1,0 +1,133 @@
+//! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
+//!
+//! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `inbound` hears, `reconcile`
+//! mends, `fleet` knows the devices, `drain` ends.
+
+mod builder;
+mod dispatch;
+mod drain;
+mod fleet;
+mod handle;
+mod inbound;
+mod intake;
+mod pace;
+mod pull;
+mod reconcile;
+mod retry;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use builder::GatewayBuilder;
+pub use drain::Running;
+pub use fleet::Presence;
+pub use handle::{DeviceStatus, Handle, Health, NewDevice, Submitted};
+
+use self::fleet::Fleet;
+use self::intake::Intake;
+use crate::error::Result;
+use crate::id::IdSource;
+use crate::queue::Queue;
+use crate::store::{Moved, Store};
+use crate::time::Clock;
+use crate::transport::Transport;
+
+/// How many changes an observer may fall behind.
+const OBSERVER_CAPACITY: usize = 4_096;
+
+/// A gateway that has not started yet.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use smsgw_core::gateway::Gateway;
+/// use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
+/// use smsgw_core::message::{Body, NewMessage};
+///
+/// let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), MemoryTransport::new())
+///     .rate_limit("10/m".parse()?)
+///     .build();
+/// let running = gateway.start().await?;
+/// let handle = running.handle();
+/// let account = handle.ensure_account("me").await?;
+/// let message = NewMessage::new(account.id, "+5351234567".parse()?, Body::new("hola")?);
+/// let outcomes = handle.submit(vec![message]).await?;
+/// # assert_eq!(outcomes.len(), 1);
+/// running.drain(Duration::from_secs(5)).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    submissions: mpsc::Receiver<intake::Submission>,
+}
+
+/// What the stages share.
+struct Shared {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    ids: IdSource,
+    fleet: Fleet,
+    intake: Intake,
+    observers: broadcast::Sender<Moved>,
+    settings: Settings,
+    // Cancelled: take no new work. Second: stop at once, leases protect what is under way.
+    stop: CancellationToken,
+    // Batches that are being sent.
+    sending: TaskTracker,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    lease: Duration,
+    batch: usize,
+    batches_in_flight: usize,
+    recheck: Duration,
+    reconcile_every: Duration,
+}
+
+impl Gateway {
+    /// A gateway on these three backends. Everything else has a default.
+    pub fn builder(store: impl Store, queue: impl Queue, transport: impl Transport) -> GatewayBuilder {
+        GatewayBuilder::new(Arc::new(store), Arc::new(queue), Arc::new(transport))
+    }
+
+    /// Opens the transport and starts the stages, as tasks of the runtime that this is called in.
+    ///
+    /// # Errors
+    /// Where the transport cannot be opened for good, as with credentials that its broker refuses.
+    pub async fn start(self) -> Result<Running> {
+        let inbox = self.shared.transport.open().await?;
+        Ok(Running::start(self.shared, self.submissions, inbox))
+    }
+}
+
+impl Shared {
+    /// Tells observers what was committed.
+    fn announce(&self, moved: impl IntoIterator<Item = Moved>) {
+        if self.observers.receiver_count() > 0 {
+            for change in moved {
+                // Fails only where the last observer has just gone.
+                let _ = self.observers.send(change);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("store", &self.store)
+            .field("queue", &self.queue)
+            .field("transport", &self.transport)
+            .field("fleet", &self.fleet)
+            .finish_non_exhaustive()
+    }
+}

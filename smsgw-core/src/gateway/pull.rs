@@ -1,0 +1,72 @@
+//! Sends what was set aside: a device that has room takes, in order, what waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use super::dispatch::send;
+use super::fleet::PullTicket;
+use crate::id::MessageId;
+use crate::store::Pull;
+
+/// Devices of one claim.
+const DEVICES: usize = 64;
+/// How long to wait after the store could not be asked.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pulls until the gateway stops; what it has begun goes on in `shared.sending`.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let in_flight = Arc::new(Semaphore::new(shared.settings.batches_in_flight));
+    loop {
+        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+        if shared.stop.is_cancelled() {
+            return;
+        }
+        let tickets = shared.fleet.pulls(DEVICES, shared.clock.now());
+        if tickets.is_empty() {
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = shared.fleet.pullable(shared.clock.now()) => continue,
+            }
+        }
+        let task = shared.clone();
+        shared.sending.spawn(async move {
+            if !pull(&task, &tickets).await {
+                tokio::time::sleep(PAUSE).await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
+    let pulls: Vec<Pull> = tickets.iter().map(|ticket| ticket.pull).collect();
+    let claimed = match shared.store.claim_waiting(&pulls, shared.settings.lease).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(%error, "could not take what was set aside");
+            let now = shared.clock.now();
+            tickets.iter().for_each(|ticket| shared.fleet.pulled(ticket, &[], false, now));
+            return false;
+        }
+    };
+    let now = shared.clock.now();
+    let mut messages = Vec::new();
+    for (ticket, claimed) in tickets.iter().zip(claimed) {
+        let ids: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
+        shared.fleet.pulled(ticket, &ids, true, now);
+        messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.address.clone()))));
+    }
+    if messages.is_empty() {
+        return true;
+    }
+    match send(shared, messages).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "could not write down what was sent; it is sent again when its lease runs out");
+            false
+        }
+    }
+}

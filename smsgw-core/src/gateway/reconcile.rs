@@ -1,0 +1,42 @@
+//! Mends what was lost: queue entries, leases of gateways that died, messages whose time has come or is over.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::error::Result;
+use crate::store::DueQuery;
+
+/// Messages of one look.
+const BATCH: usize = 1_000;
+
+/// Looks at once, then regularly, until the gateway stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(shared.settings.reconcile_every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = look(&shared).await {
+            tracing::warn!(%error, "could not reconcile; trying again");
+        }
+    }
+}
+
+async fn look(shared: &Shared) -> Result<()> {
+    loop {
+        // A queue that has run dry may have lost what the store believes to be in it.
+        let requeue = shared.queue.depth().await?.ready == 0;
+        let due = shared.store.due(DueQuery { max: BATCH, requeue }).await?;
+        let left = due.moved.iter().filter_map(|moved| Some((moved.device?, moved.id)));
+        shared.fleet.release(left, shared.clock.now());
+        if !due.jobs.is_empty() {
+            shared.queue.push(&due.jobs).await?;
+        }
+        shared.announce(due.moved);
+        if !due.more || shared.stop.is_cancelled() {
+            return Ok(());
+        }
+    }
+}

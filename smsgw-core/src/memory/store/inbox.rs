@@ -1,0 +1,59 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::error::Result;
+use crate::id::{AccountId, DeviceId, ReportId};
+use crate::store::{Cursor, InboxQuery, InboxStore, Page, Received, ReceivedSms};
+
+/// The SMS that devices have received.
+#[derive(Default)]
+pub(super) struct ReceivedRows {
+    seen: HashSet<(DeviceId, ReportId)>,
+    /// The list of each account. The device tells apart what two devices gave the same id.
+    lists: HashMap<AccountId, BTreeMap<(Cursor, DeviceId), ReceivedSms>>,
+}
+
+#[async_trait]
+impl InboxStore for MemoryStore {
+    async fn receive(&self, batch: &[ReceivedSms]) -> Result<Vec<Received>> {
+        let mut rows = self.lock(&self.shared.inbox, "receive")?;
+        Ok(batch.iter().map(|sms| rows.add(sms)).collect())
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>> {
+        let rows = self.lock(&self.shared.inbox, "inbox")?;
+        Ok(Page::from_rows(rows.list(query), query.limit, place))
+    }
+}
+
+impl ReceivedRows {
+    fn add(&mut self, sms: &ReceivedSms) -> Received {
+        if !self.seen.insert((sms.device, sms.id)) {
+            return Received::Duplicate;
+        }
+        self.lists.entry(sms.account).or_default().insert((place(sms), sms.device), sms.clone());
+        Received::New
+    }
+
+    /// The rows of one page and one more, newest first.
+    fn list(&self, query: &InboxQuery) -> Vec<ReceivedSms> {
+        let Some(list) = self.lists.get(&query.account) else { return Vec::new() };
+        let nil = DeviceId::from_uuid(uuid::Uuid::nil());
+        let rows = match query.after {
+            Some(after) => list.range(..(after, nil)),
+            None => list.range(..),
+        };
+        rows.rev()
+            .map(|(_, sms)| sms)
+            .filter(|sms| query.device.is_none_or(|device| sms.device == device))
+            .take(query.limit.saturating_add(1))
+            .cloned()
+            .collect()
+    }
+}
+
+fn place(sms: &ReceivedSms) -> Cursor {
+    Cursor { at: sms.received_at, id: *sms.id.as_uuid() }
+}

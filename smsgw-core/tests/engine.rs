@@ -1,0 +1,243 @@
+//! The engine on memory backends: what callers are promised, seen from outside.
+
+use std::time::Duration;
+
+use smsgw_core::gateway::{Gateway, Handle, NewDevice, Running, Submitted};
+use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport};
+use smsgw_core::message::{Body, NewMessage};
+use smsgw_core::state::{Reason, ReportState, State};
+use smsgw_core::transport::Command;
+
+struct Setup {
+    transport: MemoryTransport,
+    running: Running,
+    handle: Handle,
+    account: AccountId,
+}
+
+async fn setup() -> Setup {
+    let transport = MemoryTransport::new();
+    let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone()).build();
+    let running = gateway.start().await.expect("starts");
+    let handle = running.handle();
+    let account = handle.ensure_account("test").await.expect("an account").id;
+    Setup { transport, running, handle, account }
+}
+
+impl Setup {
+    async fn device(&self) -> DeviceId {
+        self.device_with(None).await
+    }
+
+    async fn device_with(&self, rate_limit: Option<&str>) -> DeviceId {
+        let new = NewDevice {
+            name: "phone".into(),
+            description: None,
+            protocol: Default::default(),
+            rate_limit: rate_limit.map(|rate| rate.parse().expect("a rate")),
+        };
+        self.handle.create_device(self.account, new).await.expect("a device").id
+    }
+
+    async fn submit(&self, body: &str, device: Option<DeviceId>) -> MessageId {
+        let mut new = NewMessage::new(
+            self.account,
+            "+5351234567".parse().expect("a number"),
+            Body::new(body).expect("a body"),
+        );
+        new.device = device;
+        match self.handle.submit(vec![new]).await.expect("submitted").remove(0) {
+            Submitted::Accepted(message) => message.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn reaches(&self, id: MessageId, state: State) {
+        let reached = async {
+            loop {
+                let message = self.handle.message(self.account, id).await.expect("read").expect("there");
+                if message.state == state {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(10), reached).await.is_err() {
+            panic!("{id} is {:?}", self.handle.message(self.account, id).await);
+        }
+    }
+}
+
+/// The next SMS that the device is told to send.
+async fn next_sms(device: &mut MemoryDevice) -> (MessageId, String) {
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(10), device.command()).await;
+        match next.expect("a command within 10 s").expect("connected") {
+            Command::Send { message, .. } => return (message.id, message.body.expose().to_owned()),
+            Command::Receipt(_) | Command::Authentication { .. } => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_goes_out_and_its_reports_come_back() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    let mut link = setup.transport.connect(device).await;
+    let id = setup.submit("hola: 👋\r\n", None).await;
+    assert_eq!(next_sms(&mut link).await, (id, "hola: 👋\r\n".to_owned()));
+    setup.reaches(id, State::Dispatched).await;
+    for (report, state) in [(ReportState::Sent, State::Sent), (ReportState::Delivered, State::Delivered)] {
+        link.report(id, report).await.expect("heard");
+        setup.reaches(id, state).await;
+    }
+    let events = setup.handle.message_events(setup.account, id).await.expect("read").expect("there");
+    let states: Vec<State> = events.iter().map(|event| event.state).collect();
+    assert_eq!(states, [State::Queued, State::Sending, State::Dispatched, State::Sent, State::Delivered],);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_device_says_so_and_goes_out_in_order_when_it_comes() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    let mut ids = Vec::new();
+    for n in 0..100 {
+        ids.push(setup.submit(&format!("message {n}"), None).await);
+    }
+    setup.reaches(ids[99], State::Scheduled).await;
+    let waiting = setup.handle.message(setup.account, ids[0]).await.expect("read").expect("there");
+    assert_eq!(waiting.reason, Some(Reason::NoDeviceOnline));
+    let mut link = setup.transport.connect(device).await;
+    for id in &ids {
+        assert_eq!(next_sms(&mut link).await.0, *id);
+        link.report(*id, ReportState::Sent).await.expect("heard");
+    }
+    setup.reaches(ids[99], State::Sent).await;
+}
+
+#[tokio::test]
+async fn a_device_has_at_most_16_messages_in_hand() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    let mut link = setup.transport.connect(device).await;
+    for n in 0..40 {
+        setup.submit(&format!("message {n}"), None).await;
+    }
+    let mut given = Vec::new();
+    while let Ok((id, _)) = tokio::time::timeout(Duration::from_millis(700), next_sms(&mut link)).await {
+        given.push(id);
+    }
+    assert_eq!(given.len(), 16);
+    link.report(given[0], ReportState::Acknowledged).await.expect("heard");
+    next_sms(&mut link).await;
+}
+
+#[tokio::test]
+async fn a_message_for_one_device_never_goes_to_another() {
+    let setup = setup().await;
+    let (wanted, other) = (setup.device().await, setup.device().await);
+    let mut other_link = setup.transport.connect(other).await;
+    let id = setup.submit("for one", Some(wanted)).await;
+    setup.reaches(id, State::Scheduled).await;
+    let waiting = setup.handle.message(setup.account, id).await.expect("read").expect("there");
+    assert_eq!(waiting.reason, Some(Reason::DeviceOffline));
+    let mut link = setup.transport.connect(wanted).await;
+    assert_eq!(next_sms(&mut link).await.0, id);
+    assert!(tokio::time::timeout(Duration::from_millis(50), next_sms(&mut other_link)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_device_that_died_gets_what_it_had_again_and_nobody_else_does() {
+    let setup = setup().await;
+    let (first, second) = (setup.device().await, setup.device().await);
+    let mut link = setup.transport.connect(first).await;
+    let id = setup.submit("once", None).await;
+    assert_eq!(next_sms(&mut link).await.0, id);
+    drop(link);
+    let mut other = setup.transport.connect(second).await;
+    assert!(tokio::time::timeout(Duration::from_millis(200), next_sms(&mut other)).await.is_err());
+    let mut link = setup.transport.connect(first).await;
+    assert_eq!(next_sms(&mut link).await.0, id);
+    link.report(id, ReportState::Sent).await.expect("heard");
+    setup.reaches(id, State::Sent).await;
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_kept_and_named() {
+    let setup = setup().await;
+    let device = setup.device_with(Some("5/s")).await;
+    let mut link = setup.transport.connect(device).await;
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(setup.submit(&format!("message {n}"), None).await);
+    }
+    let (first, _) = next_sms(&mut link).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(first, ids[0]);
+    setup.reaches(ids[5], State::Scheduled).await;
+    let waiting = setup.handle.message(setup.account, ids[5]).await.expect("read").expect("there");
+    assert_eq!(waiting.reason, Some(Reason::RateLimited));
+    for id in &ids[1..] {
+        assert_eq!(next_sms(&mut link).await.0, *id);
+    }
+    // Five intervals of 200 ms; the machine may be late, never early.
+    assert!(began.elapsed() >= Duration::from_millis(950));
+}
+
+#[tokio::test]
+async fn a_stranger_reports_in_vain() {
+    let setup = setup().await;
+    let (owner, stranger) = (setup.device().await, setup.device().await);
+    let mut link = setup.transport.connect(owner).await;
+    let id = setup.submit("mine", Some(owner)).await;
+    next_sms(&mut link).await;
+    setup.reaches(id, State::Dispatched).await;
+    let mut other = setup.transport.connect(stranger).await;
+    other.report(id, ReportState::Delivered).await.expect("heard");
+    // The receipt shows that the report was processed.
+    assert!(matches!(other.command().await, Some(Command::Receipt(_))));
+    setup.reaches(id, State::Dispatched).await;
+}
+
+#[tokio::test]
+async fn the_same_id_or_key_again_sends_nothing_more() {
+    let setup = setup().await;
+    let to = "+5351234567".parse().expect("a number");
+    let mut new = NewMessage::new(setup.account, to, Body::new("once").expect("a body"));
+    new.idempotency_key = Some("key".into());
+    let first = setup.handle.submit(vec![new.clone(), new.clone()]).await.expect("submitted");
+    let Submitted::Accepted(accepted) = &first[0] else { panic!("{first:?}") };
+    assert!(matches!(&first[1], Submitted::Duplicate(earlier) if earlier.id == accepted.id));
+    new.body = Body::new("another").expect("a body");
+    assert_eq!(setup.handle.submit(vec![new.clone()]).await.expect("submitted"), [Submitted::Mismatch]);
+    new.idempotency_key = None;
+    new.id = Some(accepted.id);
+    assert_eq!(setup.handle.submit(vec![new.clone()]).await.expect("submitted"), [Submitted::Mismatch]);
+    new.body = Body::new("once").expect("a body");
+    let again = setup.handle.submit(vec![new]).await.expect("submitted");
+    assert!(matches!(&again[0], Submitted::Duplicate(earlier) if earlier.id == accepted.id));
+}
+
+#[tokio::test]
+async fn draining_finishes_what_was_accepted_and_accepts_nothing_more() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    setup.transport.connect_echo(device, ReportState::Sent).await;
+    let handle = setup.handle.clone();
+    let account = setup.account;
+    let load = tokio::spawn(async move {
+        let mut accepted = 0;
+        loop {
+            let to = "+5351234567".parse().expect("a number");
+            let new = NewMessage::new(account, to, Body::new("load").expect("a body"));
+            match handle.submit(vec![new; 10]).await {
+                Ok(outcomes) => accepted += outcomes.len(),
+                Err(_) => return accepted,
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    setup.running.drain(Duration::from_secs(10)).await.expect("drains");
+    assert!(load.await.expect("the load ends") > 0);
+}
