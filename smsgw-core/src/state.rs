@@ -142,6 +142,8 @@ pub enum Reason {
     NoDeviceOnline,
     /// The device it must go to is offline.
     DeviceOffline,
+    /// Older messages wait for the same devices, and go first.
+    OlderFirst,
     /// The devices have as many messages in hand as they may.
     WindowFull,
     /// The device's rate limit.
@@ -155,10 +157,11 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::SendAt,
         Self::NoDeviceOnline,
         Self::DeviceOffline,
+        Self::OlderFirst,
         Self::WindowFull,
         Self::RateLimited,
         Self::TransportDown,
@@ -172,6 +175,7 @@ impl Reason {
             Self::SendAt => "send_at",
             Self::NoDeviceOnline => "no_device_online",
             Self::DeviceOffline => "device_offline",
+            Self::OlderFirst => "older_first",
             Self::WindowFull => "window_full",
             Self::RateLimited => "rate_limited",
             Self::TransportDown => "transport_down",

@@ -93,7 +93,9 @@ async fn a_message_goes_out_and_its_reports_come_back() {
         setup.reaches(id, state).await;
     }
     let events = setup.handle.message_events(setup.account, id).await.expect("read").expect("there");
-    let states: Vec<State> = events.iter().map(|event| event.state).collect();
+    // A device that has just come is first asked for what waited for it; the message may have had to queue behind.
+    let states: Vec<State> =
+        events.iter().map(|event| event.state).filter(|state| *state != State::Scheduled).collect();
     assert_eq!(states, [State::Queued, State::Sending, State::Dispatched, State::Sent, State::Delivered],);
 }
 

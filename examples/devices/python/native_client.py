@@ -61,7 +61,7 @@ class Journal:
 class Device:
     def __init__(self, args):
         self.args, self.journal, self.repeats, self.up = args, Journal(args.journal), {}, False
-        # The callbacks run in paho's thread, the radio in ours; a change wakes whoever waits.
+        # Paho's thread hears, one speaks, and ours runs the radio; a change wakes whoever waits.
         self.lock = threading.Condition(threading.RLock())
         version = [mqtt.CallbackAPIVersion.VERSION1] if hasattr(mqtt, "CallbackAPIVersion") else []
         self.client = mqtt.Client(*version, client_id=args.id, clean_session=False)
@@ -87,7 +87,7 @@ class Device:
             self.publish("up", {"type": "hello", "agent": "smsgw-python/1", "protocol": 1, "sims": []})
             self.repeats = {id: (0, 1) for id in self.journal.open}  # a new connection: say all again
             self.up = True
-            self.lock.notify()
+            self.lock.notify_all()
 
     def on_disconnect(self, client, userdata, code):
         self.up = False
@@ -98,7 +98,7 @@ class Device:
         try:
             with self.lock:
                 self.hear(json.loads(message.payload))
-                self.lock.notify()
+                self.lock.notify_all()
         except (ValueError, KeyError, TypeError, AttributeError):
             print("a message from the gateway cannot be read", file=sys.stderr)
         except OSError as error:
@@ -134,12 +134,15 @@ class Device:
             self.journal.write("report", report)
         self.repeats[report["report_id"]] = (0, 1)
 
-    def repeat(self):
-        """Says each report again until its receipt comes: after 1 s, doubling to 60 s."""
-        for report_id, (due, wait) in list(self.repeats.items()) if self.up else []:
-            if due <= time.monotonic():
-                self.publish("up", self.journal.open[report_id])
-                self.repeats[report_id] = (time.monotonic() + wait, min(wait * 2, 60))
+    def speak(self):
+        """Says each report, and again until its receipt comes: after 1 s, doubling to 60 s."""
+        while True:
+            with self.lock:
+                for report_id, (due, wait) in list(self.repeats.items()) if self.up else []:
+                    if due <= time.monotonic():
+                        self.publish("up", self.journal.open[report_id])
+                        self.repeats[report_id] = (time.monotonic() + wait, min(wait * 2, 60))
+                self.lock.wait(0.2)
 
     def transmit(self, sms):
         """Touches the radio, outside the lock. Gives the state and a code."""
@@ -163,12 +166,12 @@ class Device:
                 self.report(sms["id"], "acknowledged")
         self.client.connect_async(url.hostname, url.port or 1883, keepalive=30)
         self.client.loop_start()
+        threading.Thread(target=self.speak, daemon=True).start()
         while True:
             with self.lock:
-                self.repeat()
                 sms = next(iter(self.journal.waiting()), None)
                 if not sms:
-                    self.lock.wait(0.2)
+                    self.lock.wait()
                     continue
                 if sms["expires_at"] and is_past(sms["expires_at"]):
                     self.report(sms["id"], "failed", "expired")
@@ -177,6 +180,7 @@ class Device:
             outcome = self.transmit(sms)
             with self.lock:
                 self.report(sms["id"], *outcome)
+                self.lock.notify_all()
 
     def stop(self):
         if self.up:

@@ -113,6 +113,8 @@ impl Fleet {
         inner.open = inner.open - std::mem::replace(&mut link.counted_open, open) + open;
         inner.online = inner.online - std::mem::replace(&mut link.counted_online, online) + online;
         roster.online = roster.online - std::mem::replace(&mut link.counted_in_roster, online) + online;
+        let full = usize::from(link.online && free == 0);
+        roster.full = roster.full - std::mem::replace(&mut link.counted_full, full) + full;
         let paced = usize::from(free > 0 && allowed == 0);
         roster.paced = roster.paced - std::mem::replace(&mut link.counted_paced, paced) + paced;
         if open > 0 {
@@ -264,8 +266,10 @@ impl Fleet {
         if link.in_hand.contains(&id) {
             return Placement::Device(device);
         }
-        // What was set aside for the device goes first.
-        if link.free() == 0 || link.waiting > 0 {
+        if link.waiting > 0 {
+            return Placement::Wait(Reason::OlderFirst);
+        }
+        if link.free() == 0 {
             return Placement::Wait(Reason::WindowFull);
         }
         if link.pace.allows(now, 1) == 0 {
@@ -292,6 +296,7 @@ impl Fleet {
         }
         Placement::Wait(match inner.rosters.get(&account) {
             Some(roster) if roster.paced > 0 => Reason::RateLimited,
+            Some(roster) if roster.online > roster.full => Reason::OlderFirst,
             Some(roster) if roster.online > 0 => Reason::WindowFull,
             _ => Reason::NoDeviceOnline,
         })

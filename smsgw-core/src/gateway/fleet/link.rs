@@ -30,6 +30,7 @@ pub(super) struct Link {
     pub(super) counted_open: usize,
     pub(super) counted_online: usize,
     pub(super) counted_in_roster: usize,
+    pub(super) counted_full: usize,
     pub(super) counted_paced: usize,
     seen_at: Option<Timestamp>,
 }
@@ -50,6 +51,7 @@ impl Link {
             counted_open: 0,
             counted_online: 0,
             counted_in_roster: 0,
+            counted_full: 0,
             counted_paced: 0,
             seen_at: None,
         }

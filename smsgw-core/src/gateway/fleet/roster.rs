@@ -7,6 +7,8 @@ use crate::id::DeviceId;
 pub(super) struct Roster {
     pub(super) members: BTreeSet<DeviceId>,
     pub(super) online: usize,
+    /// Devices that are online and have no room.
+    pub(super) full: usize,
     /// Devices that have room and must wait for their rate limit.
     pub(super) paced: usize,
     /// Devices with room, in the order in which they get the next messages. May name some whose room has gone.
