@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// Longer than a backend on the same machine takes to answer.
+/// How long a call that waits is given to be woken: longer than a backend on the same machine takes to answer.
 const ANSWER: Duration = Duration::from_millis(50);
 /// More than any call needs, so that one that never ends is a failure.
 const MOST_POLLS: usize = 1_000;
@@ -27,23 +27,25 @@ impl Cut {
     pub async fn apply<F: Future>(self, call: F) -> Option<F::Output> {
         let mut call = pin!(call);
         let mut polls = 0;
-        let polled = poll_fn(|context| {
+        let output = poll_fn(|context| {
             if polls == self.polls {
                 return Poll::Ready(None);
             }
             polls += 1;
             match call.as_mut().poll(context) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if polls == self.polls && !self.woken => Poll::Ready(None),
+                Poll::Pending if polls == self.polls => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
-        });
-        if self.woken {
-            // A call may wait for what never comes.
-            timeout(ANSWER.max(ANSWER * u32::try_from(self.polls).unwrap_or(1)), polled).await.unwrap_or(None)
-        } else {
-            polled.await
+        })
+        .await;
+        if output.is_none() && self.woken {
+            // The call holds the waker of this very task. It may also wait for what never comes.
+            let mut is_first = true;
+            let woken = poll_fn(|_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) });
+            _ = timeout(ANSWER, woken).await;
         }
+        output
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::fleet::Fleet;
 use super::intake::Intake;
-use super::{Gateway, OBSERVER_CAPACITY, Settings, Shared};
+use super::{Gateway, Settings, Shared};
 use crate::id::IdSource;
 use crate::queue::Queue;
 use crate::rate::RateLimit;
@@ -24,6 +24,7 @@ pub struct GatewayBuilder {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     rate_limit: Option<RateLimit>,
+    observer_capacity: usize,
     settings: Settings,
 }
 
@@ -35,6 +36,7 @@ impl GatewayBuilder {
             transport,
             clock: Arc::new(SystemClock),
             rate_limit: None,
+            observer_capacity: 4_096,
             settings: Settings {
                 lease: Duration::from_secs(30),
                 batch: 256,
@@ -87,6 +89,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// How many changes of state an observer may fall behind, from 1. Default: 4,096.
+    pub fn observer_capacity(mut self, changes: usize) -> Self {
+        self.observer_capacity = changes.max(1);
+        self
+    }
+
     /// The gateway, ready to start.
     pub fn build(self) -> Gateway {
         let (intake, submissions) = Intake::new();
@@ -99,7 +107,7 @@ impl GatewayBuilder {
             ids: IdSource::new(),
             fleet: Fleet::new(self.rate_limit, tells_listening),
             intake,
-            observers: broadcast::Sender::new(OBSERVER_CAPACITY),
+            observers: broadcast::Sender::new(self.observer_capacity),
             settings: self.settings,
             stop: CancellationToken::new(),
             sending: TaskTracker::new(),

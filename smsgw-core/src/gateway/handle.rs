@@ -120,8 +120,8 @@ impl Handle {
         self.0.store.inbox(query).await
     }
 
-    /// Changes of state as they are committed by this gateway. A receiver that falls behind by more than 4,096 misses
-    /// the oldest and is told so.
+    /// Changes of state as they are committed by this gateway. A receiver that falls behind by more than
+    /// [`observer_capacity`](super::GatewayBuilder::observer_capacity) misses the oldest and is told so.
     pub fn observe(&self) -> broadcast::Receiver<Moved> {
         self.0.observers.subscribe()
     }

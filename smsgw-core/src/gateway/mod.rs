@@ -37,9 +37,6 @@ use crate::store::{Moved, Store};
 use crate::time::Clock;
 use crate::transport::Transport;
 
-/// How many changes an observer may fall behind.
-const OBSERVER_CAPACITY: usize = 4_096;
-
 /// A gateway that has not started yet.
 ///
 /// ```
