@@ -148,7 +148,8 @@ async fn serve(args: Args) -> Result<(), Failure> {
         fail: args.fail,
         random: args.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
-    let mut builder = Device::builder(&args.mqtt, &args.id, args.key).agent(concat!("smsgw-example/", env!("CARGO_PKG_VERSION")));
+    let mut builder = Device::builder(&args.mqtt, &args.id, args.key)
+        .agent(concat!("smsgw-example/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = &args.journal {
         builder = builder.journal(path);
     }
@@ -186,11 +187,9 @@ async fn stop(mut terminate: tokio::signal::unix::Signal) {
 }
 
 fn append(path: &Path) -> Result<File, String> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|e| format!("cannot write the radio file {}: {e}; give --radio a file that can be made", path.display()))
+    OpenOptions::new().append(true).create(true).open(path).map_err(|e| {
+        format!("cannot write the radio file {}: {e}; give --radio a file that can be made", path.display())
+    })
 }
 
 fn usage(why: &str) -> ExitCode {

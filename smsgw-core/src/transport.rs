@@ -47,6 +47,13 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// `Closed` after [`Transport::close`]. A broker that is away fails each item, as [`Sent::Failed`].
     async fn send(&self, batch: &[Downlink]) -> Result<Vec<Sent>>;
 
+    /// Ends the sessions of devices that may no longer come in, as after a revoked key. A device that has another
+    /// valid key comes back. Without effect where [`TransportCapabilities::disconnects`] is not claimed.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn disconnect(&self, devices: &[DeviceId]) -> Result<()>;
+
     /// Whether the way is open now.
     ///
     /// # Errors
@@ -66,6 +73,7 @@ forward_to_inner! {
         fn capabilities() -> TransportCapabilities;
         async fn open() -> Result<Inbox>;
         async fn send(batch: &[Downlink]) -> Result<Vec<Sent>>;
+        async fn disconnect(devices: &[DeviceId]) -> Result<()>;
         async fn ready() -> Result<()>;
         async fn close() -> Result<()>;
     }
@@ -82,6 +90,8 @@ pub struct TransportCapabilities {
     pub tells_listening: bool,
     /// Unacknowledged deliveries come again after a new connection.
     pub redelivers: bool,
+    /// It can end the session of a device.
+    pub disconnects: bool,
 }
 
 /// Where a downlink goes, or where an event came from.

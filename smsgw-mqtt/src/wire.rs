@@ -151,7 +151,10 @@ pub struct Sim {
 
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sim").field("slot", &self.slot).field("carrier", &self.carrier).finish_non_exhaustive()
+        f.debug_struct("Sim")
+            .field("slot", &self.slot)
+            .field("carrier", &self.carrier)
+            .finish_non_exhaustive()
     }
 }
 
@@ -354,7 +357,8 @@ mod tests {
 
     #[test]
     fn absent_fields_have_defaults_and_unknown_ones_are_ignored() -> Result<(), WireError> {
-        let Down::Send(sms) = Down::parse(br#"{"new":[1],"body":"b","to":"t","id":"i","type":"send"}"#)? else {
+        let Down::Send(sms) = Down::parse(br#"{"new":[1],"body":"b","to":"t","id":"i","type":"send"}"#)?
+        else {
             panic!("not a send");
         };
         assert_eq!((sms.segments, sms.attempt, sms.sim, sms.expires_at), (1, 1, None, None));
@@ -392,8 +396,10 @@ mod tests {
     #[test]
     fn debug_shows_neither_number_nor_text() {
         let sms = r#"{"type":"send","id":"i","to":"+34600111222","body":"secret"}"#;
-        let inbound = r#"{"type":"inbound","report_id":"r","from":"+34600111222","body":"secret","received_at":"t"}"#;
-        let hello = r#"{"type":"hello","agent":"a","protocol":1,"sims":[{"slot":1,"number":"+34600111222"}]}"#;
+        let inbound =
+            r#"{"type":"inbound","report_id":"r","from":"+34600111222","body":"secret","received_at":"t"}"#;
+        let hello =
+            r#"{"type":"hello","agent":"a","protocol":1,"sims":[{"slot":1,"number":"+34600111222"}]}"#;
         let config = r#"{"type":"config","note":"secret"}"#;
         let shown = format!(
             "{:?} {:?} {:?} {:?}",

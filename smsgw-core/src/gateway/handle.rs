@@ -188,14 +188,15 @@ impl Handle {
         Ok(device.map(|device| self.status(device)))
     }
 
-    /// Removes a device of an account with its keys; `false` where there is no such device.
+    /// Removes a device of an account with its keys, and ends its session; `false` where there is no such device.
     ///
     /// # Errors
-    /// Any error of the store.
+    /// Any error of the store or the transport.
     pub async fn delete_device(&self, account: AccountId, id: DeviceId) -> Result<bool> {
         let deleted = self.0.store.delete_device(account, id).await?;
         if deleted {
             self.0.fleet.remove(id);
+            self.0.transport.disconnect(&[id]).await?;
         }
         Ok(deleted)
     }
@@ -238,10 +239,11 @@ impl Handle {
         self.0.store.keys(device).await.map(Some)
     }
 
-    /// Ends an API key of a device of an account; `false` where there is no such key.
+    /// Ends an API key of a device of an account, and the device's session; `false` where there is no such key. A
+    /// device that has another valid key comes back with that.
     ///
     /// # Errors
-    /// Any error of the store.
+    /// Any error of the store or the transport.
     pub async fn revoke_key(&self, account: AccountId, device: DeviceId, key: KeyId) -> Result<bool> {
         if self.device(account, device).await?.is_none() {
             return Ok(false);
@@ -249,6 +251,7 @@ impl Handle {
         let revoked = self.0.store.revoke_key(device, key, self.0.clock.now()).await?;
         if revoked {
             self.0.fleet.forget_key(device, key);
+            self.0.transport.disconnect(&[device]).await?;
         }
         Ok(revoked)
     }

@@ -112,7 +112,12 @@ impl MemoryTransport {
 #[async_trait]
 impl Transport for MemoryTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities { tells_no_subscriber: true, tells_listening: true, redelivers: false }
+        TransportCapabilities {
+            tells_no_subscriber: true,
+            tells_listening: true,
+            redelivers: false,
+            disconnects: true,
+        }
     }
 
     async fn open(&self) -> Result<Inbox> {
@@ -160,6 +165,16 @@ impl Transport for MemoryTransport {
             });
         }
         Ok(sent)
+    }
+
+    async fn disconnect(&self, devices: &[DeviceId]) -> Result<()> {
+        for &device in devices {
+            let gone = self.lock().subscribers.remove(&Address::Native(device)).is_some();
+            if gone {
+                self.say(DeviceEvent::Presence { device, online: false }).await;
+            }
+        }
+        Ok(())
     }
 
     async fn ready(&self) -> Result<()> {

@@ -69,8 +69,20 @@ mod tests {
     #[test]
     fn the_rest_is_refused() {
         for url in [
-            "", "localhost", "localhost:1883", "http://x", "mqtts://x", "mqtt://", "mqtt://:1883", "mqtt://x:0",
-            "mqtt://x:65536", "mqtt://x:port", "mqtt://u:p@x", "mqtt://x/y", "mqtt://::1", "mqtt://a b",
+            "",
+            "localhost",
+            "localhost:1883",
+            "http://x",
+            "mqtts://x",
+            "mqtt://",
+            "mqtt://:1883",
+            "mqtt://x:0",
+            "mqtt://x:65536",
+            "mqtt://x:port",
+            "mqtt://u:p@x",
+            "mqtt://x/y",
+            "mqtt://::1",
+            "mqtt://a b",
         ] {
             assert!(Address::parse(url).is_err(), "{url}");
         }

@@ -143,7 +143,11 @@ impl Agent {
                     Ok(Down::Config(_)) => None,
                     Err(why) => {
                         self.unreadable += 1;
-                        tracing::warn!(device = self.device, count = self.unreadable, "from the gateway: {why}");
+                        tracing::warn!(
+                            device = self.device,
+                            count = self.unreadable,
+                            "from the gateway: {why}"
+                        );
                         None
                     }
                 };

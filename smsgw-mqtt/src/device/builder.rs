@@ -35,7 +35,10 @@ pub struct Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("id", &self.id).field("journal", &self.journal).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("id", &self.id)
+            .field("journal", &self.journal)
+            .finish_non_exhaustive()
     }
 }
 

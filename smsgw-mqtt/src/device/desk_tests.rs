@@ -88,7 +88,10 @@ fn what_is_ordered_twice_is_sent_once_and_its_last_report_repeated() -> Outcome_
     let again = reports(&mut desk, now);
     assert_eq!(again.len(), 1);
     assert_ne!(again[0].report_id, first[0].report_id, "with one, a new report of the same");
-    assert_eq!((again[0].state, &again[0].code, &again[0].at), (first[0].state, &first[0].code, &first[0].at));
+    assert_eq!(
+        (again[0].state, &again[0].code, &again[0].at),
+        (first[0].state, &first[0].code, &first[0].at)
+    );
     assert!(desk.start(now).is_none());
     Ok(())
 }

@@ -93,7 +93,12 @@ impl Ledger {
             Record::Receipt(ids) => ids.iter().for_each(|id| self.receipt(id)),
             Record::Over(over) => {
                 let Over { id, attempt, state, code, at, awaits } = over;
-                self.finish(&id, attempt, 0, Phase::Over { state, code: code.map(Into::into), at: at.into(), awaits });
+                self.finish(
+                    &id,
+                    attempt,
+                    0,
+                    Phase::Over { state, code: code.map(Into::into), at: at.into(), awaits },
+                );
             }
         }
     }
@@ -206,7 +211,9 @@ impl Ledger {
     pub(super) fn snapshot(&self) -> Vec<Record> {
         let mut lines = Vec::with_capacity(self.size());
         for id in &self.over {
-            if let Some(Entry { attempt, phase: Phase::Over { state, code, at, awaits }, .. }) = self.entries.get(id) {
+            if let Some(Entry { attempt, phase: Phase::Over { state, code, at, awaits }, .. }) =
+                self.entries.get(id)
+            {
                 lines.push(Record::Over(Over {
                     id: id.to_string(),
                     attempt: *attempt,

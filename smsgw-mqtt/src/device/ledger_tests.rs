@@ -28,8 +28,10 @@ fn ledger(remember: usize, lines: Vec<Record>) -> Ledger {
 
 /// Everything that a device asks of a ledger.
 fn view(ledger: &mut Ledger, ids: &[&str]) -> String {
-    let known: Vec<_> =
-        ids.iter().map(|id| (ledger.known(id), ledger.attempt(id), ledger.is_sent(id), ledger.open_of(id))).collect();
+    let known: Vec<_> = ids
+        .iter()
+        .map(|id| (ledger.known(id), ledger.attempt(id), ledger.is_sent(id), ledger.open_of(id)))
+        .collect();
     let open: Vec<_> = ledger.open().map(|(id, up)| (id.clone(), up.clone())).collect();
     let next = ledger.next().map(|sms| (sms.id, sms.body));
     format!("{known:?} {open:?} {next:?} {:?} {:?} {}", ledger.started(), ledger.waiting(), ledger.backlog())
@@ -53,9 +55,11 @@ fn an_id_is_taken_once() {
 #[test]
 fn only_a_sure_failure_and_a_new_attempt_are_sent_again() {
     let lines = || vec![Record::Taken(sms("a", 1)), Record::Started("a".into())];
-    for (state, again) in
-        [(ReportState::Failed, Verdict::Take), (ReportState::Unknown, Verdict::Repeat), (ReportState::Sent, Verdict::Repeat)]
-    {
+    for (state, again) in [
+        (ReportState::Failed, Verdict::Take),
+        (ReportState::Unknown, Verdict::Repeat),
+        (ReportState::Sent, Verdict::Repeat),
+    ] {
         let mut ledger = ledger(9, lines());
         ledger.apply(reported("r", "a", state, 1));
         assert_eq!(ledger.judge(&sms("a", 1)), Verdict::Repeat, "{state:?}");
@@ -73,7 +77,8 @@ fn only_a_sure_failure_and_a_new_attempt_are_sent_again() {
 fn what_was_cancelled_is_not_taken_whatever_its_attempt() {
     let early = ledger(9, vec![reported("r", "a", ReportState::Failed, FOREVER)]);
     assert_eq!(early.judge(&sms("a", 7)), Verdict::Repeat);
-    let mut waiting = ledger(9, vec![Record::Taken(sms("a", 1)), reported("r", "a", ReportState::Failed, FOREVER)]);
+    let mut waiting =
+        ledger(9, vec![Record::Taken(sms("a", 1)), reported("r", "a", ReportState::Failed, FOREVER)]);
     assert_eq!((waiting.next(), waiting.backlog()), (None, 0));
     assert_eq!(waiting.judge(&sms("a", 2)), Verdict::Repeat);
 }

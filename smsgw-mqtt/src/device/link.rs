@@ -116,9 +116,9 @@ impl Link {
             };
             let heard = match event {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    let asked = client
-                        .as_ref()
-                        .is_some_and(|c| c.try_subscribe(wire::down_topic(&self.id), QoS::AtLeastOnce).is_ok());
+                    let asked = client.as_ref().is_some_and(|c| {
+                        c.try_subscribe(wire::down_topic(&self.id), QoS::AtLeastOnce).is_ok()
+                    });
                     if asked { continue } else { return End::Broken("cannot subscribe".to_owned()) }
                 }
                 Ok(Event::Incoming(Packet::SubAck(ack))) => match (ack.return_codes.first(), client.take()) {

@@ -6,7 +6,7 @@
 //! has stored them.
 //!
 //! ```no_run
-//! use smsgw::mqtt::device::{Device, Outcome, Radio, RadioError, Sms};
+//! use smsgw_mqtt::device::{Device, Outcome, Radio, RadioError, Sms};
 //!
 //! struct Modem;
 //!
@@ -18,7 +18,7 @@
 //!     }
 //! }
 //!
-//! # async fn example() -> Result<(), smsgw::mqtt::device::DeviceError> {
+//! # async fn example() -> Result<(), smsgw_mqtt::device::DeviceError> {
 //! let device = Device::builder("mqtt://localhost:1883", "device-id", "api-key")
 //!     .journal("device.journal")
 //!     .build()?;

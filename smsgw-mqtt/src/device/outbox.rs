@@ -51,7 +51,8 @@ impl Outbox {
         self.count += 1;
         let slot = (due, self.count);
         self.by_report.insert(report_id.clone(), slot);
-        self.letters.insert(slot, Letter { payload, report_id, acknowledges, order: self.count, delay: FIRST });
+        self.letters
+            .insert(slot, Letter { payload, report_id, acknowledges, order: self.count, delay: FIRST });
     }
 
     /// Drops the `acknowledged` of a message: something later is known of it.
