@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use smsgw::error::with_causes;
 use smsgw::mqtt::device::{Device, DeviceError, Outcome, Radio, RadioError, Sms, Status};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -128,7 +129,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(why)) => usage(&why),
         Err(Failure::Run(e)) => {
-            eprintln!("{}", describe(&e));
+            eprintln!("{}", with_causes(&e));
             ExitCode::FAILURE
         }
     }
@@ -203,20 +204,8 @@ fn cure(error: &DeviceError, journal: Option<&Path>) -> String {
             "cannot use the journal {}: {e}; give --journal a file that can be made, one for each device",
             path.display()
         ),
-        _ => describe(error),
+        _ => with_causes(error),
     }
-}
-
-/// An error with its causes, as one sentence.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 /// clap's explanation is a paragraph; its first line says what is wrong.

@@ -141,6 +141,12 @@ impl Error {
     }
 }
 
+/// An error with its causes, as one sentence for people.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.0.backend, self.0.operation, self.0.kind.as_str())?;
@@ -179,6 +185,7 @@ mod tests {
         let error = Error::new(ErrorKind::Unavailable, "sqlite", "insert").with_source(cause);
         assert_eq!(error.to_string(), "sqlite insert: unavailable");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk on fire"));
+        assert_eq!(with_causes(&error), "sqlite insert: unavailable: disk on fire");
         assert!(error.is_retryable());
         assert!(!Error::new(ErrorKind::Corrupt, "sqlite", "get").is_retryable());
     }

@@ -39,16 +39,9 @@ impl Inbox {
 pub struct InboxSender(mpsc::Sender<Delivery>);
 
 impl InboxSender {
-    /// Hands a delivery over without waiting. Gives it back where the inbox is full or nobody reads it any more.
-    ///
-    /// # Errors
-    /// The delivery, to be handed over later or dropped.
-    pub fn try_deliver(&self, delivery: Delivery) -> Result<(), Delivery> {
-        self.0.try_send(delivery).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(delivery) | mpsc::error::TrySendError::Closed(delivery) => {
-                delivery
-            }
-        })
+    /// How many more deliveries fit.
+    pub fn room(&self) -> usize {
+        self.0.capacity()
     }
 
     /// Hands a delivery over, waiting for room. `false` where nobody reads the inbox any more.

@@ -19,8 +19,8 @@ use tokio::time::{Instant, timeout};
 use crate::wire::{self, Presence};
 
 use super::address::Address;
-use super::backoff::Backoff;
 use super::handle::Status;
+use crate::backoff::Backoff;
 
 /// MQTT 5 Receive Maximum: the gateway's 16 sends, and room for receipts between them.
 const RECEIVE_MAXIMUM: u16 = 64;

@@ -31,7 +31,6 @@
 
 mod address;
 mod agent;
-mod backoff;
 mod builder;
 mod clock;
 mod desk;

@@ -8,19 +8,19 @@ const STABLE: Duration = Duration::from_secs(10);
 /// Doubles from `first` to `last`; each wait is cut by a random share of up to a half, so that a thousand
 /// devices do not return to a restarted broker in step.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     last: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, last: Duration) -> Self {
+    pub(crate) fn new(first: Duration, last: Duration) -> Self {
         Self { first, last, next: first }
     }
 
     /// The wait before the next try, given how long the last connection held.
-    pub(super) fn wait(&mut self, held: Duration) -> Duration {
+    pub(crate) fn wait(&mut self, held: Duration) -> Duration {
         if held >= STABLE {
             self.next = self.first;
         }

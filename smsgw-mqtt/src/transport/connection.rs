@@ -1,0 +1,235 @@
+//! Keeps the gateway connected: connect, subscribe, pass on what arrives, and again when it breaks.
+//!
+//! Every connection gets an event loop of its own: the memory of the last one would publish again what the store has
+//! sent again anyway. `poll` is never dropped half-way, except together with its event loop: it loses what it has begun.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rumqttc::NetworkOptions;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
+use secrecy::ExposeSecret;
+use smsgw_core::transport::{Ack, Delivery, InboxSender};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::MqttConfig;
+use super::link::{self, Link};
+use crate::backoff::Backoff;
+use crate::dialect::{self, Heard};
+
+/// MQTT 5 Receive Maximum: deliveries that the broker may have sent before we acknowledge one.
+const RECEIVE_MAXIMUM: u16 = 1_000;
+/// Deliveries that may wait to be stored: all unacknowledged ones, twice, since not every broker counts right.
+pub(super) const INBOX: usize = 4_096;
+/// Below this much room, deliveries that need no acknowledgement are dropped: the rest must fit.
+const RESERVED: usize = 2 * RECEIVE_MAXIMUM as usize;
+/// Publishes that wait for a PUBACK. Far below the packet ids in use, so that no id is needed twice at once.
+pub(super) const WINDOW: usize = 500;
+const PACKET_IDS: u16 = 4_000;
+/// Requests that wait for the socket: what the window and the acknowledgements can bring about at once.
+const REQUESTS: usize = WINDOW + INBOX;
+/// The largest packet we take: the 4 KiB of a payload, with topic and properties.
+const PACKET: u32 = 8 * 1024;
+/// How long the broker keeps our subscriptions and what devices said meanwhile.
+const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How long a goodbye may take.
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The connection's task and what it shares with the transport.
+pub(super) struct Connection {
+    pub(super) config: MqttConfig,
+    pub(super) link: Arc<Link>,
+    pub(super) shared: Arc<Signals>,
+}
+
+/// What passes between the transport and its connection.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// The transport is closed: do not connect again.
+    pub(super) closed: CancellationToken,
+    /// A send got no answer in time: this connection is not to be trusted.
+    pub(super) reset: Notify,
+    /// The broker does not accept us; told by `ready`.
+    pub(super) refused: AtomicBool,
+    /// Payloads that could not be understood.
+    pub(super) unreadable: AtomicU64,
+}
+
+/// Why a connection ended.
+enum End {
+    /// We said goodbye.
+    Closed,
+    Refused(String),
+    Broken(String),
+}
+
+impl Connection {
+    /// Stays connected until the transport is closed.
+    pub(super) async fn drive(self, inbox: InboxSender) {
+        let mut broken = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
+        let mut refused = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        loop {
+            let begun = Instant::now();
+            let end = self.connection(&inbox).await;
+            self.link.down();
+            let held = begun.elapsed();
+            let wait = match end {
+                End::Closed => return,
+                End::Refused(why) => {
+                    self.shared.refused.store(true, Ordering::Relaxed);
+                    let wait = refused.wait(held);
+                    tracing::error!(?wait, "the broker refuses the gateway: {why}");
+                    wait
+                }
+                End::Broken(why) => {
+                    let wait = broken.wait(held);
+                    tracing::warn!(?wait, "not connected to the broker: {why}");
+                    wait
+                }
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.shared.closed.cancelled() => return,
+            }
+        }
+    }
+
+    async fn connection(&self, inbox: &InboxSender) -> End {
+        let generation = self.link.begin();
+        let (client, mut eventloop) = AsyncClient::new(self.options(), REQUESTS);
+        eventloop.options.set_connection_timeout(5);
+        let closing = async {
+            self.shared.closed.cancelled().await;
+            sleep(GOODBYE).await;
+        };
+        // Whichever wins, the event loop is given up whole.
+        tokio::select! {
+            end = self.poll(&mut eventloop, client, generation, inbox) => end,
+            () = self.shared.reset.notified() => End::Broken("a publish was not answered in time".into()),
+            () = closing => End::Closed,
+        }
+    }
+
+    async fn poll(
+        &self,
+        eventloop: &mut EventLoop,
+        client: AsyncClient,
+        generation: u64,
+        inbox: &InboxSender,
+    ) -> End {
+        loop {
+            match eventloop.poll().await {
+                Ok(Event::Incoming(Packet::Publish(publish))) => {
+                    self.heard(publish, generation, inbox, &client).await
+                }
+                Ok(Event::Incoming(Packet::PubAck(ack))) => self.link.answered(ack.pkid, ack.reason),
+                Ok(Event::Outgoing(rumqttc::Outgoing::Publish(packet))) if packet > 0 => {
+                    self.link.written(packet)
+                }
+                Ok(Event::Outgoing(rumqttc::Outgoing::AwaitAck(packet))) => self.link.held_back(packet),
+                Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => {
+                    // Closing a socket with unread input resets it, and the broker could lose our last words.
+                    let _ = timeout(GOODBYE, async { while eventloop.poll().await.is_ok() {} }).await;
+                    return End::Closed;
+                }
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    let filters = dialect::SUBSCRIPTIONS.map(|filter| Filter::new(filter, QoS::AtLeastOnce));
+                    if client.try_subscribe_many(filters).is_err() {
+                        return End::Broken("cannot subscribe".into());
+                    }
+                }
+                Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                    if let Some(code) =
+                        ack.return_codes.iter().find(|c| !matches!(c, SubscribeReasonCode::Success(_)))
+                    {
+                        return End::Refused(format!(
+                            "it may not hear its devices ({code:?}); check the broker's rules"
+                        ));
+                    }
+                    self.shared.refused.store(false, Ordering::Relaxed);
+                    self.link.up(client.clone());
+                    tracing::info!("connected to the broker");
+                }
+                Ok(_) => {}
+                Err(error) => return end(&error),
+            }
+        }
+    }
+
+    async fn heard(&self, publish: Publish, generation: u64, inbox: &InboxSender, client: &AsyncClient) {
+        let needs_ack = publish.qos != QoS::AtMostOnce;
+        let topic = String::from_utf8_lossy(&publish.topic);
+        let event = match dialect::read(&topic, &publish.payload, publish.retain) {
+            Heard::Event(event) => event,
+            other => {
+                if let Heard::Unreadable(why) = other {
+                    self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(why, "device traffic that cannot be read");
+                }
+                // It would never read better, so it is not delivered again.
+                if needs_ack {
+                    let _ = client.try_ack(&publish);
+                }
+                return;
+            }
+        };
+        if needs_ack {
+            let ack = Ack::new(self.link.clone(), link::token(generation, publish.pkid));
+            inbox.deliver(Delivery { event, ack }).await;
+        } else if inbox.room() > RESERVED {
+            inbox.deliver(Delivery { event, ack: Ack::none() }).await;
+        } else {
+            tracing::warn!("dropped device traffic at QoS 0: the store is behind");
+        }
+    }
+
+    fn options(&self) -> MqttOptions {
+        let mut options = MqttOptions::new(&self.config.client_id, &self.config.host, self.config.port);
+        let mut network = NetworkOptions::new();
+        // Without it half of all messages wait 20 ms for the delayed acknowledgement of TCP.
+        network.set_tcp_nodelay(true);
+        options
+            .set_keep_alive(KEEP_ALIVE)
+            .set_clean_start(false)
+            .set_session_expiry_interval(Some(u32::try_from(SESSION.as_secs()).unwrap_or(u32::MAX)))
+            .set_receive_maximum(Some(RECEIVE_MAXIMUM))
+            .set_max_packet_size(Some(PACKET))
+            .set_outgoing_inflight_upper_limit(PACKET_IDS)
+            .set_manual_acks(true)
+            .set_network_options(network);
+        if let Some(username) = &self.config.username {
+            let password = self.config.password.as_ref().map_or("", |password| password.expose_secret());
+            options.set_credentials(username, password);
+        }
+        options
+    }
+}
+
+/// What kind of end an error is. Says what the broker said, and nothing of what we sent.
+fn end(error: &ConnectionError) -> End {
+    use ConnectReturnCode as Code;
+    match error {
+        ConnectionError::ConnectionRefused(
+            Code::BadUserNamePassword
+            | Code::NotAuthorized
+            | Code::Banned
+            | Code::ClientIdentifierNotValid
+            | Code::BadClientId,
+        ) => End::Refused("check its user name, password and client id".into()),
+        ConnectionError::ConnectionRefused(code) => End::Broken(format!("it answers {code:?}")),
+        ConnectionError::MqttState(StateError::ServerDisconnect {
+            reason_code: DisconnectReasonCode::SessionTakenOver,
+            ..
+        }) => End::Refused("another gateway is connected with the same client id".into()),
+        ConnectionError::Timeout(_) => End::Broken("no answer in time".into()),
+        other => End::Broken(other.to_string()),
+    }
+}
