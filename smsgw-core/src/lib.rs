@@ -2,12 +2,15 @@
 
 pub mod account;
 pub mod auth;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod device;
 pub mod error;
 mod forward;
 pub mod gateway;
 pub mod id;
 pub mod key;
+pub mod layer;
 pub mod memory;
 pub mod message;
 pub mod phone;

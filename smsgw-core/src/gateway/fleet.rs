@@ -5,6 +5,8 @@
 
 mod link;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -202,12 +204,15 @@ impl Fleet {
     pub(super) fn remove(&self, device: DeviceId) {
         let mut inner = self.lock();
         self.change(&mut inner, device, Timestamp::EPOCH, |link| link.online = false);
+        // A device of that id that comes later must find no trace of this one.
+        inner.candidates.retain(|id| *id != device);
         if let Some(link) = inner.links.remove(&device) {
             if let Address::Original(topic) = link.address {
                 inner.by_key.remove(&topic);
             }
             if let Some(roster) = inner.rosters.get_mut(&link.account) {
                 roster.members.remove(&device);
+                roster.turn.retain(|id| *id != device);
             }
         }
     }

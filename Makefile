@@ -1,0 +1,33 @@
+# The commands of this project. `make help` lists them; CI calls the same ones.
+SHELL := /bin/bash -euo pipefail
+CARGO ?= cargo
+FEATURES := --workspace --all-features
+
+.PHONY: help run test setup lint fmt doc bench vectors
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: ## start the gateway in demo mode
+	$(CARGO) run --locked --example gateway
+
+setup: ## install what the tests need: Python virtual environments for the original device
+	./tests/setup.sh
+
+test: setup ## run every test
+	$(CARGO) test --locked $(FEATURES)
+
+fmt: ## check the formatting
+	$(CARGO) fmt --all --check
+
+lint: ## run clippy, warnings denied
+	$(CARGO) clippy --locked $(FEATURES) --all-targets -- -D warnings
+
+doc: ## build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(FEATURES) --no-deps
+
+bench: ## measure the dispatch throughput
+	$(CARGO) bench --locked
+
+vectors: ## make the segmentation vectors anew from their oracles
+	./smsgw-core/tests/oracles/generate.sh

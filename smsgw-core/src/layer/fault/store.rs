@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Fault;
+use crate::account::{Account, Token};
+use crate::device::{Device, DeviceKey, Sim};
+use crate::error::Result;
+use crate::id::{AccountId, DeviceId, MessageId};
+use crate::key::KeyId;
+use crate::message::{Message, MessageEvent};
+use crate::state::Transition;
+use crate::store::{
+    AccountStore, Advanced, Claim, Cursor, DevicePatch, DeviceStore, Due, DueQuery, InboxQuery, InboxStore,
+    Inserted, Insertion, MessageQuery, MessageStore, Page, Pull, Received, ReceivedSms, Store,
+    StoreCapabilities,
+};
+use crate::time::Timestamp;
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: MessageStore> MessageStore for Fault<T> {
+    async fn insert(&self, batch: &[Insertion]) -> Result<Vec<Inserted>> {
+        self.call("insert", self.inner.insert(batch)).await
+    }
+
+    async fn claim(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>> {
+        self.call("claim", self.inner.claim(claims, lease)).await
+    }
+
+    async fn claim_waiting(&self, pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>> {
+        self.call("claim_waiting", self.inner.claim_waiting(pulls, lease)).await
+    }
+
+    async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>> {
+        self.call("advance", self.inner.advance(batch)).await
+    }
+
+    async fn recall(&self, devices: &[DeviceId]) -> Result<u64> {
+        self.call("recall", self.inner.recall(devices)).await
+    }
+
+    async fn due(&self, query: DueQuery) -> Result<Due> {
+        self.call("due", self.inner.due(query)).await
+    }
+
+    async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
+        self.call("message", self.inner.message(account, id)).await
+    }
+
+    async fn events(&self, account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>> {
+        self.call("events", self.inner.events(account, id)).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Page<Message>> {
+        self.call("messages", self.inner.messages(query)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: DeviceStore> DeviceStore for Fault<T> {
+    async fn create_device(&self, device: &Device) -> Result<()> {
+        self.call("create_device", self.inner.create_device(device)).await
+    }
+
+    async fn update_device(
+        &self,
+        account: AccountId,
+        id: DeviceId,
+        patch: DevicePatch,
+    ) -> Result<Option<Device>> {
+        self.call("update_device", self.inner.update_device(account, id, patch)).await
+    }
+
+    async fn delete_device(&self, account: AccountId, id: DeviceId) -> Result<bool> {
+        self.call("delete_device", self.inner.delete_device(account, id)).await
+    }
+
+    async fn find_devices(&self, ids: &[DeviceId]) -> Result<Vec<Option<Device>>> {
+        self.call("find_devices", self.inner.find_devices(ids)).await
+    }
+
+    async fn devices(&self, account: AccountId, after: Option<Cursor>, limit: usize) -> Result<Page<Device>> {
+        self.call("devices", self.inner.devices(account, after, limit)).await
+    }
+
+    async fn touch_devices(&self, seen: &[(DeviceId, Timestamp, Option<Vec<Sim>>)]) -> Result<()> {
+        self.call("touch_devices", self.inner.touch_devices(seen)).await
+    }
+
+    async fn create_key(&self, key: &DeviceKey) -> Result<bool> {
+        self.call("create_key", self.inner.create_key(key)).await
+    }
+
+    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>> {
+        self.call("find_key", self.inner.find_key(id)).await
+    }
+
+    async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {
+        self.call("keys", self.inner.keys(device)).await
+    }
+
+    async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {
+        self.call("revoke_key", self.inner.revoke_key(device, id, at)).await
+    }
+
+    async fn touch_key(&self, id: KeyId, at: Timestamp) -> Result<()> {
+        self.call("touch_key", self.inner.touch_key(id, at)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: AccountStore> AccountStore for Fault<T> {
+    async fn ensure_account(&self, account: &Account) -> Result<Account> {
+        self.call("ensure_account", self.inner.ensure_account(account)).await
+    }
+
+    async fn create_token(&self, token: &Token) -> Result<()> {
+        self.call("create_token", self.inner.create_token(token)).await
+    }
+
+    async fn find_token(&self, id: KeyId) -> Result<Option<Token>> {
+        self.call("find_token", self.inner.find_token(id)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: InboxStore> InboxStore for Fault<T> {
+    async fn receive(&self, batch: &[ReceivedSms]) -> Result<Vec<Received>> {
+        self.call("receive", self.inner.receive(batch)).await
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>> {
+        self.call("inbox", self.inner.inbox(query)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Store> Store for Fault<T> {
+    fn capabilities(&self) -> StoreCapabilities {
+        self.inner.capabilities()
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.call("ready", self.inner.ready()).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.call("close", self.inner.close()).await
+    }
+}
