@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, and says so: two Python virtual environments, in which the device of the
 # original protocol runs on the two versions of paho-mqtt that are in use. Nothing outside .venv-* is touched, but
-# for Debian's python3-venv, where that is missing and may be installed.
+# for Debian's python3-venv and curl, where they are missing and may be installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,13 @@ if ! usable; then
         python=/usr/bin/python3
     fi
     usable || { echo "the tests need python3 with venv: install it by 'sudo apt-get install python3-venv'" >&2; exit 1; }
+fi
+
+if ! command -v curl >/dev/null; then
+    [ "$(id -u)" = 0 ] || { echo "the tests need curl: install it by 'sudo apt-get install curl'" >&2; exit 1; }
+    echo "installing curl" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends curl >&2
 fi
 
 for version in 1.6.1 2.1.0; do
