@@ -1,1 +1,15 @@
-//! smsgw-http
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod fields;
+mod json;
+mod page;
+mod problem;
+mod router;
+mod routes;
+mod schema;
+mod serve;
+mod views;
+
+pub use router::{openapi, router};
+pub use serve::serve;

@@ -1,0 +1,224 @@
+//! The strict JSON of request bodies: bounded in size, time and depth, and no key twice.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use tokio::time::{Instant, timeout_at};
+
+use crate::fields::{Fields, FromFields, pointer_to};
+use crate::page::refuse_parameters;
+use crate::problem::{Code, Problem};
+use crate::router::Api;
+
+/// The longest body, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How much of a body that is too long is read and thrown away, and for how long, so that its sender hears the answer
+/// instead of a reset connection.
+const MAX_DISCARDED: usize = 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A JSON body that is a `T`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: FromFields> FromRequest<Api> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        refuse_parameters(request.uri())?;
+        let (parts, body) = request.into_parts();
+        let typed = is_json(&parts.headers);
+        if !typed && !T::MAY_BE_ABSENT {
+            return Err(unsupported());
+        }
+        let text = read(&parts.headers, body).await?;
+        let mut fields = match T::MAY_BE_ABSENT && matches!(text.trim_ascii(), b"" | b"null") {
+            true => Fields::default(),
+            false if typed => Fields::new(parse(&text)?, T::FIELDS)?,
+            false => return Err(unsupported()),
+        };
+        T::from_fields(&mut fields, api.handle.now()).map(Self)
+    }
+}
+
+fn unsupported() -> Problem {
+    Problem::new(Code::UnsupportedMediaType, "send JSON with the header Content-Type: application/json")
+}
+
+/// Whether there is one content type and it is JSON, whatever its parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(first), None) = (types.next(), types.next()) else { return false };
+    let essence = first.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// Reads a body whole, within the bounds above.
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::BodyTooLarge, "a body has at most 65536 bytes");
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    // Who waits to be asked for the body has not sent it yet.
+    if declared.is_some_and(|length| length > MAX_BODY) && headers.contains_key(EXPECT) {
+        return Err(too_large());
+    }
+    let mut deadline = Instant::now() + BODY_TIMEOUT;
+    let mut text = Vec::with_capacity(declared.unwrap_or(0).min(MAX_BODY));
+    let mut length = 0;
+    loop {
+        let frame = match timeout_at(deadline, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) if length <= MAX_BODY => return Ok(text),
+            _ if length > MAX_BODY => return Err(too_large()),
+            Ok(_) => {
+                return Err(Problem::new(Code::IncompleteBody, "send the whole body, as its length says"));
+            }
+            Err(_) => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        let fitted = length <= MAX_BODY;
+        length += data.len();
+        if length <= MAX_BODY {
+            text.extend_from_slice(&data);
+        } else if fitted {
+            deadline = deadline.min(Instant::now() + DISCARD_TIMEOUT);
+        } else if length > MAX_DISCARDED {
+            return Err(too_large());
+        }
+    }
+}
+
+/// A JSON value, as much of it as requests need. Everything is checked, also what is not kept.
+#[derive(Debug)]
+pub(crate) enum Value<'a> {
+    /// `null`.
+    Null,
+    /// A whole number from 0 to 2^64 - 1.
+    Whole(u64),
+    /// A string; borrowed unless it has escapes.
+    Text(Cow<'a, str>),
+    /// An object; no key is in it twice.
+    Object(BTreeMap<Cow<'a, str>, Value<'a>>),
+    /// A truth value, another number, an array: what no request has a use for.
+    Other,
+}
+
+/// Reads `text`, which must be one JSON object.
+fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
+    let mut field = None;
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Reader { field: Some(&mut field) }
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| explain(&error, field.as_deref()))?;
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(Problem::field("", "expected an object")),
+    }
+}
+
+/// Says where the JSON is wrong, and nothing of what is written there. `field` is the field that was being read.
+fn explain(error: &serde_json::Error, field: Option<&str>) -> Problem {
+    // JSON allows such a number, so it is the field that is wrong. serde_json tells it by its text only.
+    if error.to_string().starts_with("number out of range") {
+        return Problem::field(field.map(pointer_to).unwrap_or_default(), "this number is too large");
+    }
+    let what = match error.classify() {
+        // The only fault that `Reader` finds itself.
+        Category::Data => "a key is there twice",
+        Category::Eof => "the JSON ends too early",
+        Category::Syntax | Category::Io => "this is not JSON, or nested too deep",
+    };
+    Problem::new(Code::InvalidJson, format!("{what}: line {}, column {}", error.line(), error.column()))
+}
+
+/// Reads any value, and leaves the name of the field of the outermost object that it failed in.
+struct Reader<'k> {
+    field: Option<&'k mut Option<String>>,
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Reader { field: None }.deserialize(deserializer)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Whole(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
+        while items.next_element::<Value<'de>>()?.is_some() {}
+        Ok(Value::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some(Value::Text(key)) = entries.next_key()? {
+            match object.entry(key) {
+                Entry::Occupied(_) => return Err(A::Error::custom("a key is there twice")),
+                Entry::Vacant(entry) => match entries.next_value() {
+                    Ok(value) => {
+                        entry.insert(value);
+                    }
+                    Err(error) => {
+                        if let Some(field) = self.field {
+                            *field = Some(entry.into_key().into_owned());
+                        }
+                        return Err(error);
+                    }
+                },
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}

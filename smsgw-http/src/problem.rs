@@ -1,0 +1,301 @@
+//! What goes wrong, as RFC 9457 problem details: the one place where an error becomes a status.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use smsgw_core::error::{Error, ErrorKind, Retry};
+use utoipa::ToSchema;
+
+/// The media type of a problem.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// A stable code; clients may rely on it, and on nothing else of a problem but its status.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// All of them, by status.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As it is written in JSON.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The status that goes with it.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// A sentence that is the same for every problem of the code.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not JSON, or JSON that means two things.
+    InvalidJson = BAD_REQUEST, "invalid_json", "The body is not valid JSON";
+    /// The body ended before it should.
+    IncompleteBody = BAD_REQUEST, "incomplete_body", "The body did not arrive whole";
+    /// A query parameter that does not exist or cannot be read.
+    InvalidQuery = BAD_REQUEST, "invalid_query", "A query parameter is unknown or not valid";
+    /// A cursor that this gateway did not give, or gave for another list.
+    InvalidCursor = BAD_REQUEST, "invalid_cursor", "The cursor is not one of this list";
+    /// A header that is twice there or cannot be read.
+    InvalidHeader = BAD_REQUEST, "invalid_header", "A header is missing, repeated or not valid";
+    /// A request that HTTP does not allow.
+    BadRequest = BAD_REQUEST, "bad_request", "The request is not valid";
+    /// No token, or one that opens nothing.
+    Unauthorized = UNAUTHORIZED, "unauthorized", "A valid token is needed";
+    /// Nothing of the caller's has that id.
+    NotFound = NOT_FOUND, "not_found", "There is no such thing";
+    /// No route has that path.
+    UnknownRoute = NOT_FOUND, "unknown_route", "There is no such route";
+    /// The route has no such method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not have this method";
+    /// The body came too slowly.
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
+    /// The id of a message belongs to another message.
+    IdConflict = CONFLICT, "id_conflict", "The id belongs to another message";
+    /// The body is too long.
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    /// The body is of another type.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
+    /// A field that is missing, unknown or not valid.
+    InvalidField = UNPROCESSABLE_ENTITY, "invalid_field", "A field is missing, unknown or not valid";
+    /// The idempotency key belongs to another request.
+    IdempotencyMismatch = UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The idempotency key belongs to another request";
+    /// Too many headers.
+    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The request has too many headers";
+    /// A fault of the gateway.
+    Internal = INTERNAL_SERVER_ERROR, "internal", "The gateway failed";
+    /// A backend cannot be reached.
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "A backend of the gateway cannot be reached";
+    /// A backend does not answer.
+    Timeout = SERVICE_UNAVAILABLE, "timeout", "A backend of the gateway does not answer";
+    /// More is waiting than the gateway keeps.
+    Throttled = SERVICE_UNAVAILABLE, "throttled", "The gateway has too much to do";
+    /// The gateway shuts down.
+    Closing = SERVICE_UNAVAILABLE, "closing", "The gateway is shutting down";
+}
+
+impl Code {
+    /// The connection cannot be used again: what follows on it may be the rest of a request.
+    const fn closes(self) -> bool {
+        matches!(
+            self,
+            Self::RequestTimeout | Self::BodyTooLarge | Self::HeadersTooLarge | Self::IncompleteBody
+        )
+    }
+}
+
+/// An answer that is not what was asked for. Holds nothing of what the caller wrote but the name of a field.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    pointer: Option<String>,
+    retry_after: Option<u64>,
+    challenge: Option<&'static str>,
+    close: bool,
+}
+
+/// What [`Problem`] looks like on the wire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Where the code is described, relative to the address of the API.
+    #[schema(value_type = String, example = "/problems#invalid_field")]
+    r#type: String,
+    /// The same for every problem of the code.
+    #[schema(value_type = String, example = "A field is missing, unknown or not valid")]
+    title: &'static str,
+    /// The status, again.
+    #[schema(example = 422)]
+    status: u16,
+    /// The code, stable between versions.
+    #[schema(value_type = String, example = "invalid_field")]
+    code: &'static str,
+    /// What to do about it.
+    #[schema(value_type = String, example = "begin the phone number with `+` and the country code")]
+    detail: &'a str,
+    /// The field that it is about, as RFC 6901 writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "/to")]
+    pointer: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem of `code`; `detail` says what to do about it.
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let close = code.closes();
+        Self { code, detail: detail.into(), pointer: None, retry_after: None, challenge: None, close }
+    }
+
+    /// A field of the body that is not as it should be. `pointer` is a JSON pointer.
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidField, detail).at(pointer)
+    }
+
+    /// What is not there, or is another's: the two cannot be told apart.
+    pub(crate) fn not_found() -> Self {
+        Self::new(Code::NotFound, "nothing of yours has this id")
+    }
+
+    /// Names the field that it is about.
+    pub(crate) fn at(self, pointer: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), ..self }
+    }
+
+    /// Asks for a token, as RFC 6750 writes it.
+    pub(crate) fn challenging(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    /// Ends the connection after the answer.
+    pub(crate) fn closing(self) -> Self {
+        Self { close: true, ..self }
+    }
+
+    /// What stands in for an answer that a library gave in words of its own.
+    fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(Code::UnknownRoute, "the routes are listed at /openapi.json"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(Code::MethodNotAllowed, "the methods of this route are in the header Allow")
+            }
+            other if other.is_client_error() => Self::new(Code::BadRequest, "the request could not be read"),
+            _ => Self::new(Code::Internal, "this is a fault of the gateway; its log says more"),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    /// The only place where the kind of an error becomes a status. The error goes to the log; the caller hears its kind.
+    fn from(error: Error) -> Self {
+        let (code, detail) = match error.kind() {
+            ErrorKind::Unavailable => (Code::Unavailable, "nothing was lost; send the request again"),
+            ErrorKind::Timeout => (
+                Code::Timeout,
+                "it may or may not have happened; send the request again under the same id or key",
+            ),
+            ErrorKind::Throttled => {
+                (Code::Throttled, "nothing was accepted; send the request again, and slower")
+            }
+            ErrorKind::Closed => {
+                (Code::Closing, "nothing was accepted; send the request to another gateway or again")
+            }
+            // Our own credentials: the operator's to mend, and as good as away for the caller.
+            ErrorKind::Unauthorized => (Code::Unavailable, "nothing was accepted; the operator has to act"),
+            _ => (Code::Internal, "this is a fault of the gateway; its log says more"),
+        };
+        // An outage fails every request: the engine says so once, this would say so thousands of times a second.
+        if code.status() == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::debug!(%error, "cannot serve");
+        } else {
+            tracing::error!(%error, "failed");
+        }
+        let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| match error.retry() {
+            Retry::After(pause) => whole_seconds(pause),
+            Retry::Later | Retry::Never => 1,
+        });
+        Self { retry_after, ..Self::new(code, detail) }
+    }
+}
+
+/// `Retry-After` knows whole seconds only; a part of one counts as one.
+fn whole_seconds(pause: Duration) -> u64 {
+    pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let body = ProblemBody {
+            r#type: format!("/problems#{}", self.code.as_str()),
+            title: self.code.title(),
+            status: status.as_u16(),
+            code: self.code.as_str(),
+            detail: &self.detail,
+            pointer: self.pointer.as_deref(),
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Puts a problem in the place of a refusal that a library answered without one: an unknown route, a wrong method, a
+/// missing file of the documentation. Its headers stay, so that `Allow` does.
+pub(crate) fn dress(response: Response) -> Response {
+    let status = response.status();
+    let is_json = |value: &HeaderValue| value.as_bytes().ends_with(b"json");
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+        return response;
+    }
+    let (dull, _) = response.into_parts();
+    let mut dressed = Problem::of_status(status).into_response();
+    for (name, value) in &dull.headers {
+        if !dressed.headers().contains_key(name) && name != CONTENT_LENGTH {
+            dressed.headers_mut().insert(name, value.clone());
+        }
+    }
+    dressed
+}
+
+/// What a client hears when a handler panicked.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_lower_case() {
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");
+            assert!(Code::ALL[..index].iter().all(|other| other.as_str() != code.as_str()), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_work_later_is_503_with_retry_after() {
+        let problem = |kind| Problem::from(Error::new(kind, "memory", "insert")).into_response();
+        for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Throttled, ErrorKind::Closed] {
+            let response = problem(kind);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{kind:?}");
+            assert_eq!(response.headers()[RETRY_AFTER], "1", "{kind:?}");
+        }
+        for kind in [ErrorKind::Corrupt, ErrorKind::Internal, ErrorKind::Invalid, ErrorKind::Unsupported] {
+            let response = problem(kind);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{kind:?}");
+            assert!(!response.headers().contains_key(RETRY_AFTER), "{kind:?}");
+        }
+        let slow = Error::new(ErrorKind::Throttled, "memory", "insert")
+            .with_retry(Retry::After(Duration::from_millis(1_500)));
+        assert_eq!(Problem::from(slow).into_response().headers()[RETRY_AFTER], "2");
+    }
+}

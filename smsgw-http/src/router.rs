@@ -1,0 +1,97 @@
+//! All routes, and what every answer has in common.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use smsgw_core::gateway::Handle;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::Tokens;
+use crate::problem::{dress, panicked};
+use crate::{routes, schema};
+
+/// What names a request in the logs of both sides.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// The gateway.
+    pub(crate) handle: Handle,
+    /// Checks who is calling.
+    pub(crate) tokens: Arc<Tokens>,
+}
+
+/// The whole API of a gateway: messages, devices, keys, inbox, segments, health, and its own documentation.
+///
+/// Every answer has an `x-request-id`, the caller's where it sent one. Every refusal is RFC 9457 problem details. What
+/// depends on the connection (a header that never ends, a missing `Host`) is for [`serve`](crate::serve).
+pub fn router(handle: Handle) -> Router {
+    let tokens = Arc::new(Tokens::new(handle.authenticator()));
+    let (routes, document) = documented().split_for_parts();
+    routes
+        .merge(routes::docs::router(&schema::to_json(document)))
+        .with_state(Api { handle, tokens })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(edge))
+}
+
+/// The OpenAPI 3.1 document of the API, as JSON.
+pub fn openapi() -> String {
+    schema::to_json(documented().into_openapi())
+}
+
+fn documented() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(schema::document())
+        .merge(routes::messages::router())
+        .merge(routes::devices::router())
+        .merge(routes::keys::router())
+        .merge(routes::inbox::router())
+        .merge(routes::segments::router())
+        .merge(routes::health::router())
+}
+
+/// Around every request: its id, its line in the log, and what every answer has in common.
+async fn edge(request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let method = request.method().clone();
+    // The pattern, not the path: what a caller writes into a path or a query does not belong into a log.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+    let begun = Instant::now();
+    let mut response = dress(next.run(request).instrument(span.clone()).await);
+    span.in_scope(
+        || tracing::debug!(status = response.status().as_u16(), elapsed = ?begun.elapsed(), "answered"),
+    );
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Numbers, texts and keys: nothing of it for a cache on the way.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The caller's id of the request where it may stand in a log, or a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let plain = |value: &&HeaderValue| {
+        (1..=64).contains(&value.len())
+            && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    match request.headers().get(REQUEST_ID).filter(plain) {
+        Some(given) => given.clone(),
+        None => {
+            let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
+            HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"))
+        }
+    }
+}

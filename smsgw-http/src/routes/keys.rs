@@ -1,0 +1,93 @@
+//! The API keys of a device: make them, list them, end them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use smsgw_core::id::DeviceId;
+use smsgw_core::key::KeyId;
+use smsgw_core::time::Timestamp;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Id, Ids};
+use crate::auth::Caller;
+use crate::fields::{Fields, FromFields};
+use crate::json::JsonBody;
+use crate::page::List;
+use crate::problem::Problem;
+use crate::router::Api;
+use crate::views::{KeyView, NewKeyView};
+
+pub(crate) fn router() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(revoke))
+}
+
+/// List the API keys of a device, newest first
+#[utoipa::path(
+    get, path = "/devices/{id}/api-keys", tag = "devices", operation_id = "list_api_keys",
+    params(("id" = String, Path, description = "The device", format = "uuid")),
+    responses((status = 200, description = "All of them, without the keys themselves", body = List<KeyView>)),
+)]
+async fn list(State(api): State<Api>, caller: Caller, Id(device): Id<DeviceId>) -> Result<Response, Problem> {
+    let keys = api.handle.keys(caller.account, device).await?.ok_or_else(Problem::not_found)?;
+    Ok(Json(List::whole(keys.iter().map(KeyView::of).collect())).into_response())
+}
+
+/// Make an API key for a device
+///
+/// The key is shown here and never again. Needs no body where the key is not to expire.
+#[utoipa::path(
+    post, path = "/devices/{id}/api-keys", tag = "devices", operation_id = "create_api_key",
+    params(("id" = String, Path, description = "The device", format = "uuid")),
+    request_body = Option<CreateKeyRequest>,
+    responses((status = 201, description = "The key", body = NewKeyView)),
+)]
+async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(device): Id<DeviceId>,
+    JsonBody(request): JsonBody<CreateKeyRequest>,
+) -> Result<Response, Problem> {
+    let created = api.handle.create_key(caller.account, device, request.expires_at).await?;
+    let (credential, key) = created.ok_or_else(Problem::not_found)?;
+    Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
+}
+
+/// Revoke an API key of a device
+#[utoipa::path(
+    delete, path = "/devices/{id}/api-keys/{key_id}", tag = "devices", operation_id = "revoke_api_key",
+    params(
+        ("id" = String, Path, description = "The device", format = "uuid"),
+        ("key_id" = String, Path, description = "The id of the key"),
+    ),
+    responses((status = 204, description = "It opens nothing any more")),
+)]
+async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    Ids(device, key): Ids<DeviceId, KeyId>,
+) -> Result<StatusCode, Problem> {
+    match api.handle.revoke_key(caller.account, device, key).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found()),
+    }
+}
+
+/// An API key to make.
+#[derive(ToSchema)]
+pub(crate) struct CreateKeyRequest {
+    /// From when on it is refused; never where there is none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+impl FromFields for CreateKeyRequest {
+    const FIELDS: &'static [&'static str] = &["expires_at"];
+    const MAY_BE_ABSENT: bool = true;
+
+    fn from_fields(fields: &mut Fields<'_>, now: Timestamp) -> Result<Self, Problem> {
+        Ok(Self { expires_at: fields.time("expires_at", now..=Timestamp::MAX)? })
+    }
+}

@@ -1,0 +1,62 @@
+//! What the OpenAPI document says beside the routes.
+
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
+
+use crate::problem::{PROBLEM_JSON, ProblemBody};
+
+/// The name of the security scheme.
+const TOKEN: &str = "token";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "smsgw", description = "Send and receive SMS through phones and modems of your own."),
+    tags(
+        (name = "messages", description = "SMS to send"),
+        (name = "inbox", description = "SMS that were received"),
+        (name = "devices", description = "Phones and modems, and the keys they come in with"),
+        (name = "health", description = "Whether the gateway can serve; needs no token"),
+    ),
+    components(schemas(ProblemBody)),
+    security(("token" = [])),
+)]
+struct Base;
+
+/// The document without routes.
+pub(crate) fn document() -> Document {
+    let mut document = Base::openapi();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of this gateway, as sgw_tok_…"))
+        .build();
+    document.components.get_or_insert_default().add_security_scheme(TOKEN, SecurityScheme::Http(scheme));
+    document
+}
+
+/// Adds what holds for every route, and writes the document.
+pub(crate) fn to_json(mut document: Document) -> String {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(refusals);
+    }
+    for (name, schema) in &mut document.components.get_or_insert_default().schemas {
+        if let RefOr::T(Schema::Object(object)) = schema
+            && name.ends_with("Request")
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+    document.to_json().unwrap_or_default()
+}
+
+/// Every route may refuse, and does so in one way.
+fn refusals(operation: &mut Operation) {
+    for (range, description) in [("4XX", "It is refused"), ("5XX", "The gateway cannot serve it")] {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, problem).build();
+        operation.responses.responses.insert(range.to_owned(), response.into());
+    }
+}

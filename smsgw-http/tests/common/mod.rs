@@ -1,0 +1,185 @@
+//! A gateway on memory backends behind a real socket, and a client that writes what it is told, byte for byte.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use smsgw_core::gateway::{Gateway, Handle, Running};
+use smsgw_core::key::Credential;
+use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const NUMBER: &str = "+5351234567";
+/// An id that nothing has.
+pub(crate) const NOBODY: &str = "0199a3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d";
+
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    pub(crate) transport: MemoryTransport,
+    /// Tokens of two accounts.
+    pub(crate) ann: String,
+    pub(crate) bob: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) served: JoinHandle<std::io::Result<()>>,
+    pub(crate) running: Running,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        let transport = MemoryTransport::new();
+        let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone()).build();
+        let running = gateway.start().await.expect("memory backends start");
+        let handle = running.handle();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let stop = CancellationToken::new();
+        let router = smsgw_http::router(handle.clone());
+        let served = tokio::spawn(smsgw_http::serve(listener, router, stop.clone(), Duration::from_secs(5)));
+        let ann = token(&handle, "ann").await.expose().to_owned();
+        let bob = token(&handle, "bob").await.expose().to_owned();
+        Self { address, handle, transport, ann, bob, stop, served, running }
+    }
+
+    /// Sends `head` and `body` as they are, and reads the answer until the server closes or its length is reached.
+    pub(crate) async fn raw(&self, request: impl AsRef<[u8]>) -> Answer {
+        let mut stream = self.connect().await;
+        // A server that has heard enough closes; what it said can still be read.
+        let _ = stream.write_all(request.as_ref()).await;
+        Answer::read(&mut stream).await.expect("an answer")
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("the server listens")
+    }
+
+    /// A request with a token and headers of the caller's.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        let body = body.as_ref();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        self.raw([head.as_bytes(), body].concat()).await
+    }
+
+    /// A request of Ann's without a body.
+    pub(crate) async fn call(&self, method: &str, path: &str) -> Answer {
+        self.send(method, path, &bearer(&self.ann), "").await
+    }
+
+    /// A request of Ann's with a JSON body.
+    pub(crate) async fn json(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.json_as(&self.ann, method, path, body).await
+    }
+
+    pub(crate) async fn json_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        self.send(method, path, &format!("{}Content-Type: application/json\r\n", bearer(token)), body).await
+    }
+
+    /// A new device of Ann's.
+    pub(crate) async fn device(&self) -> String {
+        let made = self.json("POST", "/devices", r#"{"name":"phone"}"#).await;
+        assert_eq!(made.status, 201);
+        made.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// How many messages Ann has.
+    pub(crate) async fn messages(&self) -> usize {
+        self.call("GET", "/messages").await.json()["items"].as_array().expect("a list").len()
+    }
+}
+
+async fn token(handle: &Handle, name: &str) -> Credential {
+    let account = handle.ensure_account(name).await.expect("an account");
+    handle.create_token(account.id, "test", None).await.expect("a token").0
+}
+
+pub(crate) fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+/// A body that sends `body` to [`NUMBER`].
+pub(crate) fn message(body: &str) -> String {
+    serde_json::json!({ "to": NUMBER, "body": body }).to_string()
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// `None` where the server closed without a word.
+    pub(crate) async fn read(stream: &mut TcpStream) -> Option<Self> {
+        let mut bytes = Vec::new();
+        let split = loop {
+            if let Some(split) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                break split;
+            }
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                assert!(bytes.is_empty(), "half a head");
+                return None;
+            }
+        };
+        let head = String::from_utf8(bytes[..split].to_vec()).expect("an ASCII head");
+        let status = head[9..12].parse().expect("a status");
+        let mut answer = Self { status, head, body: bytes[split + 4..].to_vec() };
+        let length: usize = answer.header("content-length").map_or(0, |text| text.parse().expect("a length"));
+        while answer.body.len() < length && stream.read_buf(&mut answer.body).await.unwrap_or(0) > 0 {}
+        assert_eq!(answer.body.len(), length, "{}", answer.head);
+        Some(answer)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// A problem of this status and code, as every problem must be.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str, what: &str) {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(
+            (self.status, self.header("content-type")),
+            (status, Some("application/problem+json")),
+            "{what}: {text}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{what}: {text}");
+        assert_eq!(problem["status"], status, "{what}");
+        assert_eq!(problem["type"], format!("/problems#{code}"), "{what}");
+        for member in ["title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: no {member}");
+        }
+    }
+
+    /// A 422 that points to `pointer`.
+    #[track_caller]
+    pub(crate) fn points_to(&self, pointer: &str, what: &str) {
+        self.is_problem(422, "invalid_field", what);
+        assert_eq!(self.json()["pointer"], pointer, "{what}");
+    }
+}
