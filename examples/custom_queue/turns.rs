@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// Jobs in memory, from which accounts are served in turn.
 #[derive(Default)]
-pub struct TurnsQueue {
+pub(crate) struct TurnsQueue {
     lanes: Mutex<Lanes>,
     pushed: Notify,
     closed: AtomicBool,
@@ -84,7 +84,7 @@ impl Lanes {
 
 impl TurnsQueue {
     /// An empty queue.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

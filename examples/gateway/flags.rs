@@ -3,33 +3,34 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use smsgw::mqtt::broker::SharedAccount;
 use smsgw::rate::RateLimit;
 
 /// An SMS gateway to try: everything in one process, nothing to set up.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Where to keep the database, the token and the simulated phones
     #[arg(long, value_name = "DIR", default_value = "./smsgw-demo")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Where applications reach the gateway; port 0 takes a free one
     #[arg(long, value_name = "ADDR", env = "HTTP_ADDR", default_value = "127.0.0.1:8000")]
-    pub http: SocketAddr,
+    pub(crate) http: SocketAddr,
     /// Where devices reach the gateway; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
-    pub mqtt: SocketAddr,
+    pub(crate) mqtt: SocketAddr,
     /// How many simulated phones to start
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=1_000))]
-    pub devices: u16,
+    pub(crate) devices: u16,
     /// Print one line of JSON instead of words
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// How fast each device may be given messages, as 10/s, 10/m or 100/h
     #[arg(long, value_name = "RATE", env = "RATE_LIMIT")]
-    pub rate_limit: Option<RateLimit>,
-    /// Listen beyond this machine, although neither listener is encrypted
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// Listen beyond this machine, although nothing is encrypted
     #[arg(long)]
-    pub allow_insecure: bool,
+    pub(crate) allow_insecure: bool,
     /// The account that devices of the original protocol share; none without it
     #[arg(long, value_name = "NAME", env = "MQTT_USERNAME", requires = "mqtt_password")]
     mqtt_username: Option<String>,
@@ -46,34 +47,32 @@ pub struct Flags {
 
 impl Flags {
     /// Reads the command line and the environment; what is wrong is said in one sentence.
-    pub fn read() -> Result<Self, ExitCode> {
-        let flags = Self::try_parse().map_err(|error| {
-            if error.use_stderr() {
+    pub(crate) fn read() -> Result<Self, ExitCode> {
+        let flags = match Self::try_parse() {
+            Ok(flags) => flags,
+            Err(error) if error.use_stderr() => {
                 let text = error.to_string();
                 let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
                 eprintln!("smsgw: {line}; try --help");
-                ExitCode::from(2)
-            } else {
-                print!("{error}");
-                ExitCode::SUCCESS
+                return Err(ExitCode::from(2));
             }
-        })?;
-        let open =
-            [("--http", flags.http), ("--mqtt", flags.mqtt)].into_iter().find(|(_, a)| !a.ip().is_loopback());
-        match open {
-            Some((flag, address)) if !flags.allow_insecure => {
-                eprintln!(
-                    "smsgw: {flag} {address} is reachable from other machines and not encrypted; \
-                     use a loopback address, or add --allow-insecure"
-                );
-                Err(ExitCode::from(78))
+            Err(help) => {
+                print!("{help}");
+                return Err(ExitCode::SUCCESS);
             }
-            _ => Ok(flags),
+        };
+        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !flags.allow_insecure;
+        if let Some(address) = [flags.http, flags.mqtt].into_iter().find(|address| is_open(*address)) {
+            eprintln!(
+                "smsgw: other machines reach {address}, and nothing is encrypted; add --allow-insecure to want that"
+            );
+            return Err(ExitCode::from(78));
         }
+        Ok(flags)
     }
 
-    /// The account that devices of the original protocol share.
-    pub fn shared_account(&self) -> Option<(String, secrecy::SecretString)> {
-        Some((self.mqtt_username.clone()?, self.mqtt_password.clone()?.into()))
+    pub(crate) fn shared_account(&self) -> Option<SharedAccount> {
+        let (username, password) = (self.mqtt_username.clone()?, self.mqtt_password.clone()?);
+        Some(SharedAccount { username, password: password.into() })
     }
 }

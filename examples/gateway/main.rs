@@ -1,9 +1,9 @@
 //! The whole gateway in one process: HTTP in, phones on MQTT, SQLite below. `cargo run --example gateway`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
+mod demo;
 mod flags;
 mod phones;
-mod setup;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use smsgw::mqtt::transport::MqttTransport;
 use smsgw::sqlite::{SqliteConfig, SqliteStore};
 use smsgw::time::SystemClock;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use flags::Flags;
@@ -33,11 +33,10 @@ async fn main() -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
-    // Below a warning the broker names topics, and topics of the original protocol are keys.
-    let quiet = "mqtt5=error,mqtt5_protocol=error";
+    // The broker's warnings name topics, and topics of the original protocol hold keys.
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
-        .with_env_filter(format!("{filter},{quiet}"))
+        .with_env_filter(format!("{filter},mqtt5=error,mqtt5_protocol=error"))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -51,68 +50,53 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> Result<(), String> {
-    let stop = stop_signals()?;
-    setup::make_private(&flags.data)?;
-    let listener = TcpListener::bind(flags.http).await.map_err(|error| {
-        format!(
-            "cannot listen on {} for HTTP ({error}); free it, or choose another by --http ADDR",
-            flags.http
-        )
-    })?;
-    let http = listener.local_addr().map_err(|error| error.to_string())?;
-    let store = Arc::new(
-        SqliteStore::open(SqliteConfig::new(flags.data.join("smsgw.db")), Arc::new(SystemClock))
-            .await
-            .map_err(|error| with_causes(&error))?,
-    );
+    let stop = stop_signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let busy =
+        |error| format!("cannot listen on {} ({error}); choose another address by --http ADDR", flags.http);
+    let listener = TcpListener::bind(flags.http).await.map_err(busy)?;
+    let http = listener.local_addr().map_err(busy)?;
 
+    let store =
+        SqliteStore::open(SqliteConfig::new(flags.data.join("smsgw.db")), Arc::new(SystemClock)).await;
+    let store = Arc::new(store.map_err(|error| format!("{}; see --data DIR", with_causes(&error)))?);
     let mut config = BrokerConfig::new(flags.mqtt);
     config.shared_account = flags.shared_account();
-    let broker =
-        Broker::start(config, Authenticator::new(store.clone(), SystemClock)).await.map_err(|error| {
-            format!("{}; free {}, or choose another address by --mqtt ADDR", with_causes(&error), flags.mqtt)
-        })?;
+    let broker = Broker::start(config, Authenticator::new(store.clone(), SystemClock)).await;
+    let broker = broker.map_err(|error| format!("{}; see --mqtt ADDR", with_causes(&error)))?;
     let mut builder = Gateway::builder(store, MemoryQueue::new(), MqttTransport::embedded(&broker));
     if let Some(limit) = flags.rate_limit {
         builder = builder.rate_limit(limit);
     }
     let running = builder.build().start().await.map_err(|error| with_causes(&error))?;
 
-    let demo = setup::Demo::prepare(&running.handle(), &flags.data, flags.devices).await?;
+    let demo = demo::Demo::prepare(&running.handle(), &flags).await?;
     let mqtt = format!("mqtt://{}", broker.local_addr());
     let phones = phones::start(&demo.devices, &mqtt, &flags.data)?;
-    setup::announce(&flags, http, &mqtt, &demo);
+    demo.announce(&flags, &format!("http://{http}"), &mqtt);
 
-    let router = smsgw::http::router(running.handle());
-    smsgw::http::serve(listener, router, stop, DRAIN)
-        .await
-        .map_err(|error| format!("cannot serve HTTP: {error}"))?;
+    let served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN).await;
     let drained = running.drain(DRAIN).await.map_err(|error| with_causes(&error));
     phones.stop().await;
     broker.close().await;
-    drained
+    served.map_err(|error| format!("cannot serve HTTP: {error}")).and(drained)
 }
 
 /// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the process at once.
-fn stop_signals() -> Result<CancellationToken, String> {
-    let no_signals = |error: std::io::Error| format!("cannot wait for signals: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+fn stop_signals() -> std::io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        next(&mut terminate, &mut interrupt).await;
-        tracing::info!("draining; once more to stop at once");
-        told.cancel();
-        next(&mut terminate, &mut interrupt).await;
+        for _ in 0..2 {
+            if told.is_cancelled() {
+                tracing::info!("draining; once more to stop at once");
+            }
+            tokio::select! {
+                _ = terminate.recv() => told.cancel(),
+                _ = interrupt.recv() => told.cancel(),
+            }
+        }
         std::process::exit(1);
     });
     Ok(stop)
-}
-
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }

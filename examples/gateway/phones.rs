@@ -6,13 +6,10 @@ use smsgw::mqtt::device::{Device, Outcome, Radio, RadioError, Sms};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::setup::Phone;
+use crate::demo::Phone;
 
 /// Phones that play the part of real ones, over MQTT like them.
-pub struct Phones {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-}
+pub(crate) struct Phones(JoinSet<()>, CancellationToken);
 
 /// A radio that takes a moment, always succeeds, and hears of the delivery a little later.
 struct Simulated;
@@ -26,30 +23,28 @@ impl Radio for Simulated {
 }
 
 /// Starts a phone for each device, with its journal in `data`.
-pub fn start(devices: &[Phone], mqtt: &str, data: &Path) -> Result<Phones, String> {
-    let stop = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    for phone in devices {
-        let id = phone.id.to_string();
-        let device = Device::builder(mqtt, &id, phone.api_key.clone())
+pub(crate) fn start(devices: &[Phone], mqtt: &str, data: &Path) -> Result<Phones, String> {
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    for Phone { id, api_key } in devices {
+        let device = Device::builder(mqtt, &id.to_string(), api_key.clone())
             .agent("smsgw-simulated")
             .journal(data.join(format!("phone-{id}.journal")))
             .build()
             .map_err(|error| with_causes(&error))?;
-        let stop = stop.clone();
+        let (id, stop) = (*id, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = device.run(Simulated, stop.cancelled_owned()).await {
-                tracing::error!(device = id, error = with_causes(&error), "a simulated phone has stopped");
+                tracing::error!(device = %id, error = with_causes(&error), "a simulated phone has stopped");
             }
         });
     }
-    Ok(Phones { tasks, stop })
+    Ok(Phones(tasks, stop))
 }
 
 impl Phones {
     /// Switches them off.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+    pub(crate) async fn stop(mut self) {
+        self.1.cancel();
+        while self.0.join_next().await.is_some() {}
     }
 }

@@ -2,6 +2,8 @@
 
 mod config;
 mod connection;
+#[cfg(feature = "broker")]
+mod embedded;
 mod link;
 
 use std::fmt;
@@ -41,6 +43,8 @@ pub struct MqttTransport {
     window: Arc<Semaphore>,
     // The connection's task, once opened; it ends with the transport.
     tasks: Mutex<Option<JoinSet<()>>>,
+    #[cfg(feature = "broker")]
+    embedded: Option<embedded::Embedded>,
 }
 
 impl MqttTransport {
@@ -52,7 +56,21 @@ impl MqttTransport {
             signals: Arc::default(),
             window: Arc::new(Semaphore::new(WINDOW)),
             tasks: Mutex::new(None),
+            #[cfg(feature = "broker")]
+            embedded: None,
         }
+    }
+
+    /// A transport on an embedded broker: connects as the gateway itself, hears from the broker what is not
+    /// published, and can end the sessions of devices. One for each broker.
+    #[cfg(feature = "broker")]
+    pub fn embedded(broker: &crate::broker::Broker) -> Self {
+        let account = broker.gateway_account();
+        let address = account.address;
+        let mut config = MqttConfig::new(address.ip().to_string(), address.port())
+            .with_account(account.username, account.password);
+        config.client_id = account.client_id;
+        Self { embedded: Some(embedded::Embedded::new(broker)), ..Self::new(config) }
     }
 
     /// How many payloads of devices could not be understood so far. They were acknowledged and dropped.
@@ -101,12 +119,23 @@ fn no_answer() -> Error {
 #[async_trait]
 impl Transport for MqttTransport {
     fn capabilities(&self) -> TransportCapabilities {
-        TransportCapabilities {
+        let capabilities = TransportCapabilities {
             tells_no_subscriber: true,
             tells_listening: false,
             redelivers: true,
             disconnects: false,
+        };
+        #[cfg(feature = "broker")]
+        if self.embedded.is_some() {
+            return TransportCapabilities {
+                // The embedded broker answers every publish with success; it tells who listens instead.
+                tells_no_subscriber: false,
+                tells_listening: true,
+                disconnects: true,
+                ..capabilities
+            };
         }
+        capabilities
     }
 
     async fn open(&self) -> Result<Inbox> {
@@ -120,7 +149,12 @@ impl Transport for MqttTransport {
         let (sender, receiver) = inbox(INBOX);
         let connection =
             Connection { config: self.config.clone(), link: self.link.clone(), shared: self.signals.clone() };
-        tasks.insert(JoinSet::new()).spawn(connection.drive(sender));
+        let tasks = tasks.insert(JoinSet::new());
+        #[cfg(feature = "broker")]
+        if let Some(events) = self.embedded.as_ref().and_then(embedded::Embedded::events) {
+            tasks.spawn(embedded::forward(events, sender.clone(), self.signals.closed.clone()));
+        }
+        tasks.spawn(connection.drive(sender));
         Ok(receiver)
     }
 
@@ -151,7 +185,12 @@ impl Transport for MqttTransport {
         Ok(sent)
     }
 
-    async fn disconnect(&self, _devices: &[DeviceId]) -> Result<()> {
+    #[cfg_attr(not(feature = "broker"), allow(unused_variables, reason = "no other broker can be told yet"))]
+    async fn disconnect(&self, devices: &[DeviceId]) -> Result<()> {
+        #[cfg(feature = "broker")]
+        if let Some(embedded) = &self.embedded {
+            embedded.disconnect(devices).await;
+        }
         Ok(())
     }
 
