@@ -29,7 +29,10 @@ fn spy(gateway: &Gateway, protocol: &str, user: &str, password: &str, filters: &
     let python = python("2", "original_client.py").get_program().to_owned();
     let client = if user == "admin" { "spy" } else { user };
     let mut command = Command::new(python);
-    command.args(["-c", SPY, host, port, protocol, user, password, client]).args(filters).stderr(Stdio::null());
+    command
+        .args(["-c", SPY, host, port, protocol, user, password, client])
+        .args(filters)
+        .stderr(Stdio::null());
     Process::start(&mut command)
 }
 
@@ -50,9 +53,25 @@ fn a_second_device_reads_nothing_of_the_first_by_any_filter() {
     assert_eq!(first.line_starting("auth "), "auth authenticated");
 
     let mut filters: Vec<String> = [
-        "#", "+/+", "+/+/+", "+/+/+/+", "devices/+/sms", "devices/#", "devices/auth/+", "devices/messages/+",
-        "server/auth/+", "server/#", "smsgw/#", "smsgw/v1/+/down", "smsgw/v1/+/up", "smsgw/v1/+/presence", "$SYS/#",
-        "$CONTROL/#", "$share/g/#", "$share/g/smsgw/v1/+/down", "$share/g/devices/+/sms",
+        "#",
+        "+/+",
+        "+/+/+",
+        "+/+/+/+",
+        "devices/+/sms",
+        "devices/#",
+        "devices/auth/+",
+        "devices/messages/+",
+        "server/auth/+",
+        "server/#",
+        "smsgw/#",
+        "smsgw/v1/+/down",
+        "smsgw/v1/+/up",
+        "smsgw/v1/+/presence",
+        "$SYS/#",
+        "$CONTROL/#",
+        "$share/g/#",
+        "$share/g/smsgw/v1/+/down",
+        "$share/g/devices/+/sms",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -84,7 +103,8 @@ fn a_second_device_reads_nothing_of_the_first_by_any_filter() {
         assert_eq!(spy.line_starting("connect"), "connect ok");
     }
     for device in [&native, &original] {
-        let (_, message) = gateway.post("/messages", &json!({"to": "+5351234567", "body": "x", "device_id": device}));
+        let (_, message) =
+            gateway.post("/messages", &json!({"to": "+5351234567", "body": "x", "device_id": device}));
         let end = if device == &native { "delivered" } else { "dispatched" };
         gateway.reaches(message["id"].as_str().expect("an id"), end);
     }

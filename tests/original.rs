@@ -23,7 +23,8 @@ fn client(gateway: &Gateway, paho: &str, key: &str, args: &[&str]) -> Process {
 fn body_of(line: &str) -> String {
     let quoted = line.splitn(3, ' ').nth(2).expect("a body");
     let program = "import ast,sys; sys.stdout.buffer.write(ast.literal_eval(sys.argv[1]).encode())";
-    let output = std::process::Command::new("python3").args(["-c", program, quoted]).output().expect("python runs");
+    let output =
+        std::process::Command::new("python3").args(["-c", program, quoted]).output().expect("python runs");
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -74,11 +75,13 @@ fn a_wrong_key_hears_so_receives_nothing_and_is_logged_without_the_key() {
         for wrong in ["nonsense", &mistyped] {
             let client = client(&gateway, paho, wrong, &[]);
             assert_eq!(client.line_starting("auth "), "auth unauthorized");
-            gateway.post("/messages", &json!({"to": "+5351234567", "body": "not for you", "device_id": device}));
+            gateway
+                .post("/messages", &json!({"to": "+5351234567", "body": "not for you", "device_id": device}));
             assert_eq!(client.line(Duration::from_millis(300)).filter(|line| line.starts_with("sms ")), None);
         }
     }
-    let log = eventually("the refusal is logged", || Some(gateway.log()).filter(|log| log.contains("refused")));
+    let log =
+        eventually("the refusal is logged", || Some(gateway.log()).filter(|log| log.contains("refused")));
     assert!(!log.contains(&mistyped) && !log.contains(&key), "{log}");
 }
 
@@ -106,7 +109,8 @@ fn what_it_received_is_in_the_inbox() {
          port={port}, auth={{'username': 'admin', 'password': 'password'}})"
     );
     let root = env!("CARGO_MANIFEST_DIR");
-    let status = std::process::Command::new(format!("{root}/.venv-paho-2/bin/python")).args(["-c", &program]).status();
+    let status =
+        std::process::Command::new(format!("{root}/.venv-paho-2/bin/python")).args(["-c", &program]).status();
     assert!(status.expect("python runs").success());
     let received = eventually("it is in the inbox", || {
         let (_, inbox) = gateway.get("/inbox");

@@ -19,7 +19,12 @@ fn the_printed_curl_works_when_pasted_and_the_message_is_delivered() {
     let output = Command::new("sh").arg("-c").arg(&curl).output().expect("curl runs");
     let message: Value = serde_json::from_slice(&output.stdout).expect("curl prints the message");
     let id = message["id"].as_str().expect("an id");
-    let look = curl.replace("/messages ", &format!("/messages/{id} ")).split(" -d ").next().expect("a part").to_owned();
+    let look = curl
+        .replace("/messages ", &format!("/messages/{id} "))
+        .split(" -d ")
+        .next()
+        .expect("a part")
+        .to_owned();
     eventually("the message is delivered", || {
         let output = Command::new("sh").arg("-c").arg(&look).output().expect("curl runs");
         let message: Value = serde_json::from_slice(&output.stdout).expect("the message");
@@ -75,7 +80,8 @@ fn what_is_wrong_is_said_in_one_sentence() {
         (&["--data", fine, "--http", "0.0.0.0:0"], 78, "--allow-insecure"),
     ];
     for (args, code, cure) in cases {
-        let output = Command::new(example("gateway")).args(args).env("RUST_LOG", "off").output().expect("runs");
+        let output =
+            Command::new(example("gateway")).args(args).env("RUST_LOG", "off").output().expect("runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         assert!(said.contains(cure) && said.lines().count() == 1, "{args:?}: {said}");

@@ -13,7 +13,8 @@ fn what_was_accepted_without_a_device_survives_kill_9_and_goes_out_once() {
     let data = dir.path().join("demo");
     let mut gateway = Gateway::start(&data, &["--devices", "0"]);
     let (device, key) = gateway.device("native");
-    let accepted: HashSet<String> = (0..50).map(|n| gateway.submit("+5351234567", &format!("message {n}"))).collect();
+    let accepted: HashSet<String> =
+        (0..50).map(|n| gateway.submit("+5351234567", &format!("message {n}"))).collect();
     gateway.process.signal("-KILL");
     assert_eq!(gateway.process.exit_code(), None);
 
@@ -34,7 +35,8 @@ fn kill_9_again_and_again_under_load_loses_nothing_and_repeats_nothing() {
     let mut gateway = Gateway::start(&data, &["--devices", "0"]);
     let (device, key) = gateway.device("native");
     // A fixed port, so that the device finds every new gateway.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let mqtt = format!("127.0.0.1:{port}");
     gateway.process.signal("-TERM");
     gateway.process.exit_code();

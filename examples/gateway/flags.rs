@@ -8,7 +8,7 @@ use smsgw::rate::RateLimit;
 
 /// An SMS gateway to try: everything in one process, nothing to set up.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version)]
+#[command(name = "gateway", version, args_override_self = true)]
 pub(crate) struct Flags {
     /// Where to keep the database, the token and the simulated phones
     #[arg(long, value_name = "DIR", default_value = "./smsgw-demo")]

@@ -1,5 +1,5 @@
 //! The real gateway, real devices and a real HTTP client, for the end-to-end tests.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
