@@ -48,23 +48,20 @@ pub(crate) struct Flags {
 impl Flags {
     /// Reads the command line and the environment; what is wrong is said in one sentence.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let flags = match Self::try_parse() {
-            Ok(flags) => flags,
-            Err(error) if error.use_stderr() => {
-                let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                eprintln!("smsgw: {line}; try --help");
-                return Err(ExitCode::from(2));
+        let flags = Self::try_parse().map_err(|error| {
+            let text = error.to_string();
+            if !error.use_stderr() {
+                print!("{text}");
+                return ExitCode::SUCCESS;
             }
-            Err(help) => {
-                print!("{help}");
-                return Err(ExitCode::SUCCESS);
-            }
-        };
+            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            eprintln!("smsgw: {line}; try --help");
+            ExitCode::from(2)
+        })?;
         let is_open = |address: SocketAddr| !address.ip().is_loopback() && !flags.allow_insecure;
         if let Some(address) = [flags.http, flags.mqtt].into_iter().find(|address| is_open(*address)) {
             eprintln!(
-                "smsgw: other machines reach {address}, and nothing is encrypted; add --allow-insecure to want that"
+                "smsgw: other machines reach {address}, unencrypted; add --allow-insecure to want that"
             );
             return Err(ExitCode::from(78));
         }

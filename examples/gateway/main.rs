@@ -76,7 +76,7 @@ async fn run(flags: Flags) -> Result<(), String> {
 
     let served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN).await;
     let drained = running.drain(DRAIN).await.map_err(|error| with_causes(&error));
-    phones.stop().await;
+    drop(phones);
     broker.close().await;
     served.map_err(|error| format!("cannot serve HTTP: {error}")).and(drained)
 }
@@ -88,13 +88,11 @@ fn stop_signals() -> std::io::Result<CancellationToken> {
     let told = stop.clone();
     tokio::spawn(async move {
         for _ in 0..2 {
-            if told.is_cancelled() {
-                tracing::info!("draining; once more to stop at once");
-            }
             tokio::select! {
                 _ = terminate.recv() => told.cancel(),
                 _ = interrupt.recv() => told.cancel(),
             }
+            tracing::info!("draining; once more to stop at once");
         }
         std::process::exit(1);
     });
