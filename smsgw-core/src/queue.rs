@@ -66,7 +66,8 @@ pub trait Queue: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// `Unavailable`, with what to do about it.
     async fn ready(&self) -> Result<()>;
 
-    /// Lets go of connections; leased jobs are released. Later calls fail with `Closed`. Closing twice is no error.
+    /// Lets go of connections; jobs that this handle has leased are released, and those who wait on it are woken. Later
+    /// calls on it fail with `Closed`; other handles on the same jobs go on. Closing twice is no error.
     ///
     /// # Errors
     /// Any backend error.

@@ -338,7 +338,7 @@ pub struct Next {
 /// What becomes of a message whose `check_at` has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overdue {
-    /// Write this, and an event.
+    /// Write this, and an event where the state changes: what is only pushed again is where it was.
     Become(Next),
     /// Nothing yet: look again then, or never.
     Wait(Option<Timestamp>),

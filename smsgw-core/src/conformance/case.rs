@@ -116,17 +116,22 @@ pub struct Suite {
 type Run = Box<dyn Fn() -> Outcome + Send>;
 
 impl Suite {
-    pub(super) fn new<F, M, Fut>(backend: &str, subject: &str, cases: Vec<Case<F>>, fresh: M) -> Self
-    where
-        F: ?Sized + 'static,
-        M: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Box<F>, Absent>> + 'static,
-    {
-        let fresh: Fresh<F> = Arc::new(move || Box::pin(fresh()));
+    pub(super) fn new<F: ?Sized + 'static>(
+        backend: &str,
+        subject: &str,
+        cases: Vec<Case<F>>,
+        fresh: impl AsyncFn() -> Result<Box<F>, Absent> + Send + Sync + 'static,
+    ) -> Self {
+        let fresh = Arc::new(fresh);
+        let fresh: Fresh<F> = Arc::new(move || {
+            let fresh = Arc::clone(&fresh);
+            Box::pin(async move { fresh().await })
+        });
         let cases = cases.into_iter().map(|case| {
             let fresh = Arc::clone(&fresh);
+            let name = format!("{backend}::{subject}::{}", case.name);
             let run: Run = Box::new(move || case.outcome(&fresh));
-            (format!("{backend}::{subject}::{}", case.name), run)
+            (name, run)
         });
         Self { backend: backend.to_owned(), cases: cases.collect() }
     }

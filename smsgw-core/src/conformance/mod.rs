@@ -20,7 +20,7 @@
 //! use smsgw_core::memory::MemoryQueue;
 //! use smsgw_core::queue::Queue;
 //!
-//! const LEASE: Duration = Duration::from_millis(20);
+//! const LEASE: Duration = Duration::from_secs(1);
 //!
 //! struct Fixture(MemoryQueue);
 //!
@@ -84,14 +84,45 @@ pub fn run(args: &Arguments, suites: Vec<Suite>) -> ExitCode {
     let required = std::env::var(REQUIRE).unwrap_or_default();
     let trials = suites.into_iter().flat_map(|suite| {
         let is_required = required.split(',').any(|name| name.trim() == suite.backend());
-        suite.into_cases().map(move |(name, case)| {
-            Trial::ignorable_test(name, move || match case() {
-                Outcome::Passed => Ok(Completion::Completed),
-                Outcome::Absent(Absent(why)) if is_required => Err(Failed::from(format!("required: {why}"))),
-                Outcome::Absent(Absent(why)) => Ok(Completion::ignored_with(why)),
-                Outcome::Failed(why) => Err(Failed::from(why)),
-            })
-        })
+        suite
+            .into_cases()
+            .map(move |(name, case)| Trial::ignorable_test(name, move || verdict(case(), is_required)))
     });
     libtest_mimic::run(args, trials.collect()).exit_code()
+}
+
+fn verdict(outcome: Outcome, is_required: bool) -> Result<Completion, Failed> {
+    match outcome {
+        Outcome::Passed => Ok(Completion::Completed),
+        Outcome::Failed(why) => Err(Failed::from(why)),
+        Outcome::Absent(Absent(why)) if is_required => {
+            Err(Failed::from(format!("{REQUIRE} names it: {why}")))
+        }
+        Outcome::Absent(Absent(why)) => Ok(Completion::ignored_with(why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_backend_is_ignored_unless_it_is_required() {
+        let absent = || Outcome::Absent(Absent("no server".into()));
+        assert!(matches!(verdict(absent(), false), Ok(Completion::Ignored { .. })));
+        assert!(verdict(absent(), true).is_err_and(|failed| {
+            failed.message().is_some_and(|why| why.contains(REQUIRE) && why.contains("no server"))
+        }));
+    }
+
+    #[test]
+    fn every_case_has_a_name_of_its_own() {
+        fn names<F: ?Sized>(cases: &[Case<F>]) -> Vec<&'static str> {
+            cases.iter().map(Case::name).collect()
+        }
+        for names in [names(&store::cases()), names(&queue::cases()), names(&transport::cases())] {
+            let distinct: std::collections::HashSet<_> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len(), "{names:?}");
+        }
+    }
 }

@@ -17,8 +17,8 @@ use crate::time::Timestamp;
 /// repeating the call is safe. Dropping a call's future loses nothing: the call happened as a whole or not at all.
 /// Time is the store's own clock, so that gateways whose clocks differ agree about leases.
 ///
-/// Every change of a state writes its [`MessageEvent`] in the same commit. The rules are those of [`crate::state`];
-/// a store asks them and adds none.
+/// Every change of a state writes its [`MessageEvent`] in the same commit, the insertion being the first. The rules are
+/// those of [`crate::state`]; a store asks them and adds none.
 #[async_trait]
 pub trait MessageStore: Send + Sync + 'static {
     /// Commits new messages, `scheduled` or `queued` as they say.
@@ -222,7 +222,7 @@ pub struct Due {
     pub jobs: Vec<Job>,
     /// What changed its state.
     pub moved: Vec<Moved>,
-    /// Whether more may be due at once.
+    /// Whether more may be due at once; it may be so where nothing was returned.
     pub more: bool,
 }
 

@@ -34,8 +34,8 @@ pub trait Store:
     /// `Unavailable`, with what to do about it.
     async fn ready(&self) -> Result<()>;
 
-    /// Ends what is under way, commits it and lets go of files and connections. Later calls fail with `Closed`.
-    /// Closing twice is no error.
+    /// Ends what is under way, commits it and lets go of files and connections. Later calls on this handle fail with
+    /// `Closed`; other handles on the same rows go on. Closing twice is no error.
     ///
     /// # Errors
     /// Where what was under way could not be committed.

@@ -14,7 +14,11 @@ pub(super) async fn old_epoch_changes_nothing(stage: &Stage<dyn StoreFixture>) {
     ground.elapse(LEASE).await;
     assert_eq!(ground.due_ids(false).await, [id]);
     let before = ground.read(id).await;
-    assert_eq!(ground.dispatch(id, 1).await, Advanced::Stale, "the claim is over, though nobody claimed again");
+    assert_eq!(
+        ground.dispatch(id, 1).await,
+        Advanced::Stale,
+        "the claim is over, though nobody claimed again"
+    );
     assert_eq!(ground.advance(id, Fence::Epoch(1), set_aside(true)).await, Advanced::Stale);
     assert_eq!(ground.read(id).await, before);
     let claimed = ground.claim(id).await.expect("free again");

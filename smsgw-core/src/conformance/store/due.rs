@@ -34,8 +34,7 @@ pub(super) async fn job_says_what_a_dispatcher_must_know(stage: &Stage<dyn Store
     let send_at = Some(ground.now() + Duration::from_secs(1));
     let request = || NewMessage { send_at, ..ground.request() };
     let plain = ground.submitted(request()).await;
-    let special =
-        ground.submitted(urgent(NewMessage { device: Some(ground.device), ..request() })).await;
+    let special = ground.submitted(urgent(NewMessage { device: Some(ground.device), ..request() })).await;
     ground.elapse(Duration::from_secs(1)).await;
     let jobs: HashSet<_> = ground.due(false).await.0.into_iter().collect();
     let account = ground.account;

@@ -27,7 +27,8 @@ async fn short_dispatched(ground: &Ground, recheck: Duration) -> MessageId {
 async fn assert_expires(ground: &Ground, id: MessageId, from: State) {
     let (jobs, moved) = ground.due(false).await;
     assert!(jobs.iter().all(|job| job.id != id), "what has expired is not sent");
-    let own: Vec<_> = moved.iter().filter(|moved| moved.id == id).map(|moved| (moved.from, moved.to)).collect();
+    let own: Vec<_> =
+        moved.iter().filter(|moved| moved.id == id).map(|moved| (moved.from, moved.to)).collect();
     assert_eq!(own, [(from, State::Expired)]);
     assert_eq!(ground.state(id).await, State::Expired);
     assert_eq!(ground.history(id).await.last(), Some(&(State::Expired, true)));
@@ -52,7 +53,11 @@ pub(super) async fn unsent_message_expires(stage: &Stage<dyn StoreFixture>) {
     assert_eq!(jobs, []);
     moved.sort_unstable_by_key(|moved| moved.id);
     let moved: Vec<_> = moved.iter().map(|moved| (moved.id, moved.to)).collect();
-    assert_eq!(moved, [(waiting, State::Expired), (deferred, State::Expired)], "also before its time to be sent");
+    assert_eq!(
+        moved,
+        [(waiting, State::Expired), (deferred, State::Expired)],
+        "also before its time to be sent"
+    );
     let pulls = [Pull { device: ground.device, account: ground.account, max: 10 }];
     let pulled = ground.store.claim_waiting(&pulls, SHORT).await.expect("claim_waiting");
     assert_eq!(pulled, [vec![]]);

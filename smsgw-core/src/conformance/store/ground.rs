@@ -197,7 +197,8 @@ impl Ground {
 
     /// The states in the history of a message, and whether each was applied.
     pub(super) async fn history(&self, id: MessageId) -> Vec<(State, bool)> {
-        let events = self.store.events(self.account, id).await.expect("events").expect("the message is there");
+        let events =
+            self.store.events(self.account, id).await.expect("events").expect("the message is there");
         events.into_iter().map(|event| (event.state, event.applied)).collect()
     }
 

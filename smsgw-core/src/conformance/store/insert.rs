@@ -20,7 +20,11 @@ pub(super) async fn inserted_message_reads_back_whole(stage: &Stage<dyn StoreFix
         ttl: Duration::from_secs(90),
         ..urgent(ground.request())
     });
-    assert_eq!((full.state, full.reason), (State::Scheduled, Some(Reason::SendAt)), "the sample is scheduled");
+    assert_eq!(
+        (full.state, full.reason),
+        (State::Scheduled, Some(Reason::SendAt)),
+        "the sample is scheduled"
+    );
     ground.insert_new(&[plain.clone(), full.clone()]).await;
     assert_eq!(ground.read(plain.id).await, plain);
     assert_eq!(ground.read(full.id).await, full);
@@ -33,8 +37,7 @@ pub(super) async fn insertion_answers_each_item_in_order(stage: &Stage<dyn Store
     let other = Message { to: number("+5359999999"), ..there.clone() };
     let (first, last) = (ground.message(), ground.message());
     let outcomes = ground.insert(&[first, other, there.clone(), last]).await;
-    let expected =
-        [Inserted::New, Inserted::Mismatch, Inserted::Duplicate(Box::new(there)), Inserted::New];
+    let expected = [Inserted::New, Inserted::Mismatch, Inserted::Duplicate(Box::new(there)), Inserted::New];
     assert_eq!(outcomes, expected);
 }
 
@@ -91,7 +94,11 @@ pub(super) async fn idempotency_key_repeats_nothing(stage: &Stage<dyn StoreFixtu
     let expected = [Inserted::Duplicate(Box::new(message)), Inserted::Mismatch, Inserted::New];
     assert_eq!(outcomes, expected, "keys are told apart by case, requests by fingerprint");
     for id in [again.id, other.id] {
-        assert_eq!(ground.store.message(ground.account, id).await.expect("message"), None, "nothing was added");
+        assert_eq!(
+            ground.store.message(ground.account, id).await.expect("message"),
+            None,
+            "nothing was added"
+        );
     }
 }
 
@@ -165,19 +172,12 @@ pub(super) async fn first_event_is_the_insertion(stage: &Stage<dyn StoreFixture>
 pub(super) async fn thousand_rows_in_one_batch(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
     let ids = ground.queued_many(1_000).await;
-    let claims: Vec<_> =
-        ids.iter().map(|id| Claim { id: *id, device: ground.device }).collect();
+    let claims: Vec<_> = ids.iter().map(|id| Claim { id: *id, device: ground.device }).collect();
     let claimed = ground.store.claim(&claims, LEASE).await.expect("claim");
     let claimed: Vec<_> = claimed.into_iter().flatten().map(|message| message.id).collect();
     assert_eq!(claimed, ids, "all claimed, in order");
-    let transitions: Vec<_> = ids
-        .iter()
-        .map(|id| Transition {
-            id: *id,
-            fence: Fence::Epoch(1),
-            change: dispatched(),
-        })
-        .collect();
+    let transitions: Vec<_> =
+        ids.iter().map(|id| Transition { id: *id, fence: Fence::Epoch(1), change: dispatched() }).collect();
     let outcomes = ground.store.advance(&transitions).await.expect("advance");
     let moved: Vec<_> = outcomes.into_iter().map(|outcome| applied(outcome).id).collect();
     assert_eq!(moved, ids);

@@ -19,7 +19,6 @@ mod reports;
 mod sweeps;
 mod waiting;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,15 +53,11 @@ pub trait StoreFixture: Send + Sync + 'static {
 }
 
 /// The cases for the store that `fresh` makes; `backend` names it, as `sqlite`.
-pub fn suite<F, Fut>(backend: &str, fresh: impl Fn() -> Fut + Send + Sync + 'static) -> Suite
-where
-    F: StoreFixture,
-    Fut: Future<Output = Result<F, Absent>> + 'static,
-{
-    let boxed = move || {
-        let fixture = fresh();
-        async move { Ok(Box::new(fixture.await?) as Box<dyn StoreFixture>) }
-    };
+pub fn suite<F: StoreFixture>(
+    backend: &str,
+    fresh: impl AsyncFn() -> Result<F, Absent> + Send + Sync + 'static,
+) -> Suite {
+    let boxed = async move || Ok(Box::new(fresh().await?) as Box<dyn StoreFixture>);
     Suite::new(backend, "store", cases(), boxed)
 }
 

@@ -25,7 +25,8 @@ pub(super) async fn report_moves_a_message_forward(stage: &Stage<dyn StoreFixtur
         ground.elapse(MOMENT).await;
     }
     let message = ground.read(id).await;
-    let (sent, delivered) = (message.sent_at.expect("was sent"), message.delivered_at.expect("was delivered"));
+    let (sent, delivered) =
+        (message.sent_at.expect("was sent"), message.delivered_at.expect("was delivered"));
     assert!(before <= sent && sent < delivered && delivered <= ground.now(), "{before} {sent} {delivered}");
     assert_eq!((message.failure, message.reason), (None, None));
 }
@@ -112,7 +113,9 @@ pub(super) async fn report_after_the_end_changes_nothing(stage: &Stage<dyn Store
         let id = ground.dispatched().await;
         applied(ground.report(id, end).await);
         let before = ground.read(id).await;
-        for late in [ReportState::Acknowledged, ReportState::Sent, ReportState::Delivered, ReportState::Failed] {
+        for late in
+            [ReportState::Acknowledged, ReportState::Sent, ReportState::Delivered, ReportState::Failed]
+        {
             assert_eq!(ground.report(id, late).await, Advanced::Recorded, "{late:?} after {end:?}");
         }
         assert_eq!(ground.read(id).await, before, "a terminal state is final");

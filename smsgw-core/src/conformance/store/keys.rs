@@ -1,0 +1,102 @@
+//! What [`DeviceStore`](crate::store::DeviceStore) promises of API keys.
+
+use std::time::Duration;
+
+use super::StoreFixture;
+use super::ground::Ground;
+use crate::conformance::Stage;
+use crate::device::DeviceKey;
+use crate::key::{KeyDigest, KeyId};
+
+/// A key of the first device that `seed` tells from others.
+pub(super) fn key(ground: &Ground, seed: u8) -> DeviceKey {
+    DeviceKey {
+        id: KeyId::from_bytes([seed; 10]),
+        device: ground.device,
+        digest: KeyDigest::from_bytes([seed; 32]),
+        created_at: ground.now(),
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+/// All of a key, as something that can be compared: keys themselves are compared in constant time only.
+fn whole(key: &DeviceKey) -> impl PartialEq + std::fmt::Debug + use<> {
+    let times = (key.created_at, key.expires_at, key.revoked_at, key.last_used_at);
+    (key.id, key.device, *key.digest.as_bytes(), times)
+}
+
+async fn read(ground: &Ground, id: KeyId) -> DeviceKey {
+    ground.store.find_key(id).await.expect("find_key").expect("the key is there")
+}
+
+pub(super) async fn key_reads_back_whole(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let at = ground.now();
+    let full = DeviceKey {
+        expires_at: Some(at + Duration::from_secs(9)),
+        revoked_at: Some(at + Duration::from_secs(5)),
+        last_used_at: Some(at),
+        ..key(&ground, 0xff)
+    };
+    for key in [full, key(&ground, 0)] {
+        assert!(ground.store.create_key(&key).await.expect("create_key"));
+        assert_eq!(whole(&read(&ground, key.id).await), whole(&key));
+    }
+    assert!(ground.store.find_key(KeyId::from_bytes([1; 10])).await.expect("find_key").is_none());
+}
+
+pub(super) async fn key_wants_a_device(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let stray = DeviceKey { device: ground.id(), ..key(&ground, 1) };
+    assert!(!ground.store.create_key(&stray).await.expect("create_key"));
+    assert!(ground.store.find_key(stray.id).await.expect("find_key").is_none());
+    let key = key(&ground, 1);
+    for _ in 0..2 {
+        assert!(ground.store.create_key(&key).await.expect("create_key"), "again is harmless");
+    }
+    assert_eq!(ground.store.keys(ground.device).await.expect("keys").len(), 1);
+}
+
+pub(super) async fn keys_are_listed_newest_first(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let other = ground.new_device(ground.account).await;
+    for seed in [2, 1, 3] {
+        let created_at = ground.now() + Duration::from_secs(seed.into());
+        let key = DeviceKey { created_at, ..key(&ground, seed) };
+        assert!(ground.store.create_key(&key).await.expect("create_key"));
+    }
+    let listed = ground.store.keys(ground.device).await.expect("keys");
+    let seeds: Vec<_> = listed.iter().map(|key| key.id.as_bytes()[0]).collect();
+    assert_eq!(seeds, [3, 2, 1]);
+    assert!(ground.store.keys(other).await.expect("keys").is_empty());
+}
+
+pub(super) async fn revoked_key_stays_revoked(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let other = ground.new_device(ground.account).await;
+    let key = key(&ground, 1);
+    ground.store.create_key(&key).await.expect("create_key");
+    let at = ground.now() + Duration::from_secs(10);
+    let revoke = async |device, at| ground.store.revoke_key(device, key.id, at).await.expect("revoke_key");
+    assert!(!revoke(other, at).await, "the key of another device");
+    assert_eq!(read(&ground, key.id).await.revoked_at, None);
+    assert!(revoke(ground.device, at).await);
+    assert!(revoke(ground.device, at + Duration::from_secs(1)).await);
+    assert_eq!(read(&ground, key.id).await.revoked_at, Some(at), "it does not come back to life");
+    assert!(revoke(ground.device, at - Duration::from_secs(1)).await);
+    assert_eq!(read(&ground, key.id).await.revoked_at, Some(at - Duration::from_secs(1)));
+    let unknown = KeyId::from_bytes([9; 10]);
+    assert!(!ground.store.revoke_key(ground.device, unknown, at).await.expect("revoke_key"));
+}
+
+pub(super) async fn key_was_used(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let key = key(&ground, 1);
+    ground.store.create_key(&key).await.expect("create_key");
+    let at = ground.now();
+    ground.store.touch_key(key.id, at).await.expect("touch_key");
+    ground.store.touch_key(KeyId::from_bytes([9; 10]), at).await.expect("an unknown key is passed over");
+    assert_eq!(whole(&read(&ground, key.id).await), whole(&DeviceKey { last_used_at: Some(at), ..key }));
+}
