@@ -1,6 +1,6 @@
 //! A queue of one's own: accounts take turns, so that one that submits a million messages does not hold up the rest.
 //!
-//! A [`Queue`] carries ids and may forget them, since the store is the truth; so fifty lines of plain Rust are enough.
+//! A [`Queue`] carries ids and may forget them, since the store is the truth; so a page of plain Rust is enough.
 //! What the trait asks is in its documentation, and `smsgw_core::conformance` checks it: `tests/custom_queue.rs` runs
 //! the whole suite on this file.
 //!
@@ -26,10 +26,11 @@ use turns::TurnsQueue;
 async fn main() -> Result<(), Box<dyn Error>> {
     let transport = MemoryTransport::new();
     // One message at a time, so that the order in which they leave is the order of the queue.
-    let gateway = Gateway::builder(MemoryStore::new(), TurnsQueue::new(), transport.clone())
-        .batch(1)
-        .batches_in_flight(1)
-        .build();
+    let gateway =
+        Gateway::builder(MemoryStore::new(), TurnsQueue::new(Duration::from_secs(30)), transport.clone())
+            .batch(1)
+            .batches_in_flight(1)
+            .build();
     let running = gateway.start().await?;
     let handle = running.handle();
 

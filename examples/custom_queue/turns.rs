@@ -1,6 +1,6 @@
 //! [`TurnsQueue`]: accounts take turns.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 /// Jobs in memory, from which accounts are served in turn.
-#[derive(Default)]
 pub(crate) struct TurnsQueue {
+    /// How long a taker may keep a job before it is for the next.
+    lease: Duration,
     lanes: Mutex<Lanes>,
     pushed: Notify,
     closed: AtomicBool,
@@ -26,7 +27,8 @@ pub(crate) struct TurnsQueue {
 struct Lanes {
     /// One for each priority, the urgent one first.
     lanes: [Lane; 2],
-    leased: HashMap<u128, Job>,
+    /// By the number of the lease. Numbers and ends both ascend, so the first to end is the first.
+    leased: BTreeMap<u128, (Instant, Job)>,
     last_lease: u128,
 }
 
@@ -65,17 +67,26 @@ impl Lanes {
         self.lanes[usize::from(job.priority == Priority::Normal)].push(job);
     }
 
-    fn lease(&mut self) -> Option<Leased> {
+    fn lease(&mut self, until: Instant) -> Option<Leased> {
         let job = self.lanes.iter_mut().find_map(Lane::pop)?;
         self.last_lease += 1;
-        self.leased.insert(self.last_lease, job);
+        self.leased.insert(self.last_lease, (until, job));
         Some(Leased { job, receipt: Receipt { source: 0, entry: self.last_lease } })
+    }
+
+    /// Gives back what was kept too long, and says when that is to be looked at again.
+    fn reclaim(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(first) = self.leased.first_entry().filter(|first| first.get().0 <= now) {
+            let (_, job) = first.remove();
+            self.push(job);
+        }
+        self.leased.first_key_value().map(|(_, (until, _))| *until)
     }
 
     fn settle(&mut self, receipt: Receipt, settlement: Settlement) -> Settled {
         match (self.leased.remove(&receipt.entry), settlement) {
             (None, _) => return Settled::Stale,
-            (Some(job), Settlement::Release) => self.push(job),
+            (Some((_, job)), Settlement::Release) => self.push(job),
             (Some(_), Settlement::Done) => {}
         }
         Settled::Applied
@@ -83,23 +94,25 @@ impl Lanes {
 }
 
 impl TurnsQueue {
-    /// An empty queue.
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// An empty queue, whose takers may keep a job for `lease`.
+    pub(crate) fn new(lease: Duration) -> Self {
+        Self { lease, lanes: Mutex::default(), pushed: Notify::new(), closed: AtomicBool::new(false) }
     }
 
     fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Lanes>> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::Closed, "turns queue", operation));
         }
-        Ok(self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.reclaim(Instant::now());
+        Ok(lanes)
     }
 }
 
 #[async_trait]
 impl Queue for TurnsQueue {
     fn capabilities(&self) -> QueueCapabilities {
-        QueueCapabilities { durable: false, shared: false, lease_timer: false }
+        QueueCapabilities { durable: false, shared: false, lease_timer: true }
     }
 
     async fn push(&self, jobs: &[Job]) -> Result<()> {
@@ -114,17 +127,19 @@ impl Queue for TurnsQueue {
         loop {
             // Made before the look, so that a push after the look wakes it.
             let pushed = self.pushed.notified();
-            {
+            let wake = {
                 // Taking and handing over happen without an await between, so a dropped call has taken nothing.
                 let mut lanes = self.lock("lease")?;
-                let leased: Vec<Leased> = std::iter::from_fn(|| lanes.lease()).take(max).collect();
-                if !leased.is_empty() {
+                let until = Instant::now() + self.lease;
+                let leased: Vec<Leased> = std::iter::from_fn(|| lanes.lease(until)).take(max).collect();
+                if !leased.is_empty() || Instant::now() >= deadline {
                     return Ok(leased);
                 }
-            }
-            if timeout_at(deadline, pushed).await.is_err() {
-                return Ok(Vec::new());
-            }
+                // A job that its taker keeps too long, also one that is taken meanwhile, is for us then.
+                lanes.reclaim(Instant::now()).unwrap_or(until).min(deadline)
+            };
+            // In time or not, the next look tells.
+            let _ = timeout_at(wake, pushed).await;
         }
     }
 

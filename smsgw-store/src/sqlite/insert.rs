@@ -1,0 +1,193 @@
+//! New messages.
+
+use std::collections::HashMap;
+
+use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::message::Message;
+use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
+use smsgw_core::store::{Idempotency, Inserted, Insertion};
+use smsgw_core::time::Timestamp;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::SqliteConnection;
+
+use super::changes::{Event, add_events, looks};
+use super::classify::is_repeated;
+use super::rows::{Hex, MESSAGES_BY_ID, MessageRow, message_json, priority_code};
+use super::sql::{Args, Batch, Script, part, parts};
+use super::writer::Transaction;
+
+const INSERT: Batch = Batch {
+    head: "INSERT INTO messages (seq, id, account, state, reason, recipient, body, device, device_fixed, sim, \
+           encoding, segments, priority, epoch, created_at, due_at, expires_at, check_at, requeue_at) \
+           SELECT * FROM (VALUES ",
+    row: "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const INSERT_KEYS: Batch = Batch {
+    head: "INSERT INTO idempotency (account, key, message, fingerprint) SELECT * FROM (VALUES ",
+    row: "(?,?,?,?)",
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+/// Accounts, keys, fingerprints and messages, by account and key.
+pub(super) const BY_KEY: Batch = Batch {
+    head: concat!(
+        "SELECT json_array(hex(i.account), i.key, hex(i.fingerprint), (SELECT ",
+        message_json!(),
+        " FROM messages WHERE seq = i.message)) FROM idempotency AS i WHERE (i.account, i.key) IN (VALUES "
+    ),
+    row: "(?,?)",
+    tail: ")",
+};
+
+/// Inserts `batch`. Almost always all of it is new, so nothing is looked up first; where something is not, all of it is.
+pub(super) async fn insert(
+    transaction: &mut Transaction,
+    batch: &[Insertion],
+) -> sqlx::Result<Vec<Inserted>> {
+    let all: Vec<&Insertion> = batch.iter().collect();
+    match write(transaction, &all).await {
+        Err(error) if is_repeated(&error) => transaction.undo().await?,
+        outcome => return outcome.map(|()| vec![Inserted::New; batch.len()]),
+    }
+    let mut known = Known::load(&mut transaction.conn, batch).await?;
+    let mut new = Vec::new();
+    let outcomes = batch
+        .iter()
+        .map(|insertion| {
+            let outcome = known.find(insertion);
+            if outcome == Inserted::New {
+                known.add(&insertion.message, insertion.idempotency.as_ref());
+                new.push(insertion);
+            }
+            outcome
+        })
+        .collect();
+    write(transaction, &new).await?;
+    Ok(outcomes)
+}
+
+async fn write(transaction: &mut Transaction, batch: &[&Insertion]) -> sqlx::Result<()> {
+    let now = transaction.now;
+    let rows: Vec<(i64, &Insertion)> = (transaction.last_seq + 1..).zip(batch.iter().copied()).collect();
+    transaction.last_seq = rows.last().map_or(transaction.last_seq, |(seq, _)| *seq);
+    for number in parts(rows.len()) {
+        let rows = part(&rows, number);
+        let keyed =
+            |(seq, row): &(i64, &Insertion)| Some((*seq, row.message.account, row.idempotency.clone()?));
+        let keys: Vec<_> = rows.iter().filter_map(keyed).collect();
+        let events: Vec<Event> = rows.iter().map(|(seq, row)| first_event(*seq, &row.message, now)).collect();
+        let mut script = Script::default();
+        script.add(&INSERT, rows, |args, (seq, row)| bind(args, *seq, &row.message, now))?;
+        script.add(&INSERT_KEYS, &keys, |args, (seq, account, idempotency)| {
+            args.add_id(account.as_uuid())?;
+            args.add(idempotency.key.as_str())?;
+            args.add(*seq)?;
+            args.add(&idempotency.fingerprint[..])
+        })?;
+        add_events(&mut script, &events)?;
+        script.execute(&mut transaction.conn).await?;
+    }
+    Ok(())
+}
+
+fn bind(args: &mut Args, seq: i64, message: &Message, now: Timestamp) -> Result<(), BoxDynError> {
+    let check_at = match message.state {
+        State::Queued => now + QUEUED_RECHECK,
+        _ => message.due_at.min(message.expires_at),
+    };
+    let (check_at, requeue_at) = looks(message.state, Some(check_at), message.expires_at);
+    args.add(seq)?;
+    args.add_id(message.id.as_uuid())?;
+    args.add_id(message.account.as_uuid())?;
+    args.add(message.state.as_str())?;
+    args.add(message.reason.map(Reason::as_str))?;
+    args.add(message.to.expose().as_str())?;
+    args.add(message.body.expose())?;
+    args.add_id_or_null(message.device.as_ref().map(DeviceId::as_uuid))?;
+    args.add(message.device_fixed)?;
+    args.add(message.sim)?;
+    args.add(message.encoding.as_str())?;
+    args.add(message.segments)?;
+    args.add(priority_code(message.priority))?;
+    args.add(message.attempts)?;
+    args.add_time(message.created_at)?;
+    args.add_time(message.due_at)?;
+    args.add_time(message.expires_at)?;
+    args.add_time_or_null(check_at)?;
+    args.add_time_or_null(requeue_at)
+}
+
+fn first_event(seq: i64, message: &Message, now: Timestamp) -> Event {
+    Event {
+        message: seq,
+        at: now,
+        state: message.state,
+        attempt: message.attempts,
+        device: message.device,
+        reason: message.reason,
+        code: None,
+        applied: true,
+        report: None,
+    }
+}
+
+/// What a batch may repeat: what is stored, and what came earlier in it.
+struct Known {
+    messages: HashMap<MessageId, Message>,
+    keys: HashMap<(AccountId, String), ([u8; 32], MessageId)>,
+}
+
+impl Known {
+    async fn load(conn: &mut SqliteConnection, batch: &[Insertion]) -> sqlx::Result<Self> {
+        let mut known = Self { messages: HashMap::new(), keys: HashMap::new() };
+        let rows =
+            MESSAGES_BY_ID.fetch(conn, batch, |args, row| args.add_id(row.message.id.as_uuid())).await?;
+        known.messages.extend(rows.into_iter().flat_map(|rows: Vec<MessageRow>| rows).map(by_id));
+        let asked: Vec<_> = batch
+            .iter()
+            .filter_map(|row| Some((row.message.account, &row.idempotency.as_ref()?.key)))
+            .collect();
+        let rows: Vec<(AccountId, String, Hex<32>, MessageRow)> = BY_KEY
+            .fetch(conn, &asked, |args, (account, key)| {
+                args.add_id(account.as_uuid())?;
+                args.add(key.as_str())
+            })
+            .await?;
+        for (account, key, Hex(fingerprint), row) in rows {
+            let (id, message) = by_id(row);
+            known.keys.insert((account, key), (fingerprint, id));
+            known.messages.insert(id, message);
+        }
+        Ok(known)
+    }
+
+    fn add(&mut self, message: &Message, idempotency: Option<&Idempotency>) {
+        self.messages.insert(message.id, message.clone());
+        if let Some(Idempotency { key, fingerprint }) = idempotency {
+            self.keys.insert((message.account, key.clone()), (*fingerprint, message.id));
+        }
+    }
+
+    fn find(&self, Insertion { message, idempotency }: &Insertion) -> Inserted {
+        let asked = idempotency.as_ref().and_then(|request| {
+            let (fingerprint, id) = self.keys.get(&(message.account, request.key.clone()))?;
+            Some((*fingerprint == request.fingerprint, id))
+        });
+        let (same, id) = asked.unwrap_or((true, &message.id));
+        match self.messages.get(id) {
+            // Under a key the fingerprint has said whether it is the same request.
+            Some(earlier) if same && (asked.is_some() || earlier.same_request(message)) => {
+                Inserted::Duplicate(Box::new(earlier.clone()))
+            }
+            Some(_) => Inserted::Mismatch,
+            None => Inserted::New,
+        }
+    }
+}
+
+fn by_id(row: MessageRow) -> (MessageId, Message) {
+    let message = Message::from(row);
+    (message.id, message)
+}

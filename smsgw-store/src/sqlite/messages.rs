@@ -1,0 +1,116 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use smsgw_core::error::Result;
+use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::message::{Message, MessageEvent};
+use smsgw_core::state::{State, Transition};
+use smsgw_core::store::{
+    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+};
+use smsgw_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::rows::{EventRow, MessageRow, message_json};
+use super::sql::Args;
+use super::{SqliteStore, advance, claim, due, insert};
+
+pub(super) const ONE: &str =
+    concat!("SELECT ", message_json!(), " FROM messages WHERE id = ? AND account = ?");
+
+/// A message's events; null where there is no such message.
+pub(super) const HISTORY: &str = "SELECT (SELECT json_group_array(json_array(at, state, attempt, nullif(hex(device), ''), \
+     reason, code, applied) ORDER BY seq) FROM message_events WHERE message = m.seq) FROM messages AS m \
+     WHERE m.id = ? AND m.account = ?";
+
+/// A page: ?1 account, ?2 not before, ?3 and ?4 the place it ends before, ?5 state, ?6 recipient, ?7 device, ?8 limit.
+pub(super) const PAGE: &str = concat!(
+    "SELECT ",
+    message_json!(),
+    " FROM messages WHERE account = ?1 AND created_at >= ?2 AND (created_at, id) < (?3, ?4) \
+     AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR recipient = ?6) AND (?7 IS NULL OR device = ?7) \
+     ORDER BY created_at DESC, id DESC LIMIT ?8"
+);
+
+#[async_trait]
+impl MessageStore for SqliteStore {
+    async fn insert(&self, batch: &[Insertion]) -> Result<Vec<Inserted>> {
+        let batch = batch.to_vec();
+        self.write("insert", batch.len(), move |transaction| {
+            Box::pin(async move { insert::insert(transaction, &batch).await })
+        })
+        .await
+    }
+
+    async fn claim(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>> {
+        let claims = claims.to_vec();
+        self.write("claim", claims.len(), move |transaction| {
+            Box::pin(async move { claim::claim(transaction, &claims, lease).await })
+        })
+        .await
+    }
+
+    async fn claim_waiting(&self, pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>> {
+        let pulls = pulls.to_vec();
+        let rows = pulls.iter().map(|pull| pull.max).fold(0, usize::saturating_add);
+        self.write("claim_waiting", rows, move |transaction| {
+            Box::pin(async move { claim::claim_waiting(transaction, &pulls, lease).await })
+        })
+        .await
+    }
+
+    async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>> {
+        let batch = batch.to_vec();
+        self.write("advance", batch.len(), move |transaction| {
+            Box::pin(async move { advance::advance(transaction, &batch).await })
+        })
+        .await
+    }
+
+    async fn recall(&self, devices: &[DeviceId]) -> Result<u64> {
+        let devices: BTreeSet<DeviceId> = devices.iter().copied().collect();
+        self.write("recall", devices.len(), move |transaction| {
+            Box::pin(advance::recall(transaction, devices.into_iter().collect()))
+        })
+        .await
+    }
+
+    async fn due(&self, query: DueQuery) -> Result<Due> {
+        self.write("due", query.max, move |transaction| Box::pin(due::due(transaction, query))).await
+    }
+
+    async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
+        let rows: Vec<MessageRow> = self.read("message", ONE, owned(account, id)).await?;
+        Ok(rows.into_iter().next().map(Message::from))
+    }
+
+    async fn events(&self, account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>> {
+        let rows: Vec<Vec<EventRow>> = self.read("events", HISTORY, owned(account, id)).await?;
+        Ok(rows.into_iter().next().map(|rows| rows.into_iter().map(MessageEvent::from).collect()))
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Page<Message>> {
+        let first_of = |at| Cursor { at, id: Uuid::nil() };
+        let end = [query.until.map(first_of), query.after].into_iter().flatten().min();
+        let args = Args::of(|args| {
+            args.add_id(query.account.as_uuid())?;
+            args.add_time(query.from.unwrap_or(Timestamp::EPOCH))?;
+            args.add_place_before(end)?;
+            args.add(query.state.map(State::as_str))?;
+            args.add(query.to.map(|to| to.expose()).as_deref())?;
+            args.add_id_or_null(query.device.as_ref().map(DeviceId::as_uuid))?;
+            args.add_limit(query.limit.saturating_add(1))
+        });
+        let rows: Vec<MessageRow> = self.read("messages", PAGE, args).await?;
+        let rows = rows.into_iter().map(Message::from).collect();
+        Ok(Page::from_rows(rows, query.limit, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
+    }
+}
+
+fn owned(account: AccountId, id: MessageId) -> sqlx::Result<Args> {
+    Args::of(|args| {
+        args.add_id(id.as_uuid())?;
+        args.add_id(account.as_uuid())
+    })
+}

@@ -1,0 +1,62 @@
+//! What SQLite's planner makes of the statements that must stay fast however many rows there are.
+
+use smsgw_core::time::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+use super::sql::Batch;
+use super::{advance, changes, claim, devices, due, inbox, insert, keys, messages, migrate, rows};
+
+fn of_three(batch: &Batch) -> String {
+    let mut sql = String::new();
+    batch.write(&mut sql, 3);
+    sql
+}
+
+/// Each statement and the index that it must use.
+fn statements() -> Vec<(String, &'static str)> {
+    let by_id = "sqlite_autoindex_messages_1";
+    let by_seq = "USING INTEGER PRIMARY KEY";
+    vec![
+        (of_three(&rows::MESSAGES_BY_ID), by_id),
+        (of_three(&insert::BY_KEY), "SEARCH i USING PRIMARY KEY"),
+        (claim::WAITING.into(), "messages_waiting"),
+        (of_three(&advance::HEADS), by_id),
+        (of_three(&advance::SEEN), "message_events_report (message=? AND report=?)"),
+        (of_three(&advance::DISPATCHED), "messages_dispatched"),
+        (of_three(&changes::UPDATE), by_seq),
+        (due::TO_CHECK.into(), "messages_check"),
+        (due::TO_REQUEUE.into(), "messages_requeue"),
+        (of_three(&due::CHECK_AGAIN), by_seq),
+        (messages::ONE.into(), by_id),
+        (messages::HISTORY.into(), "message_events_report"),
+        (messages::PAGE.into(), "messages_newest"),
+        (of_three(&devices::BY_ID), "SEARCH devices USING PRIMARY KEY"),
+        (devices::PAGE.into(), "devices_newest"),
+        (of_three(&devices::TOUCH), "SEARCH devices USING PRIMARY KEY"),
+        (keys::OF_DEVICE.into(), "device_keys_newest"),
+        (of_three(&inbox::EXISTING), "SEARCH inbox USING PRIMARY KEY"),
+        (inbox::PAGE.into(), "inbox_newest"),
+    ]
+}
+
+#[tokio::test]
+async fn hot_statements_use_their_indexes() {
+    let mut conn = SqliteConnection::connect(":memory:").await.expect("memory");
+    migrate::migrate(&mut conn, Timestamp::EPOCH).await.expect("an empty database");
+    for (sql, index) in statements() {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::raw_sql(explain).fetch_all(&mut conn).await.expect("SQLite reads it");
+        let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+        let plan = steps.join("\n");
+        assert!(plan.contains(index), "{sql}\nuses another index:\n{plan}");
+        // The lists that a statement brings along are read whole.
+        let reads_all = |step: &String| {
+            step.starts_with("SCAN ") && !step.ends_with(" v") && !step.ends_with("-ROW VALUES CLAUSE")
+        };
+        assert!(!steps.iter().any(reads_all), "{sql}\nreads a whole table:\n{plan}");
+        // The events of one message are few, and sorted.
+        let sorts = plan.contains("USE TEMP B-TREE") && sql != messages::HISTORY;
+        assert!(!sorts, "{sql}\nsorts:\n{plan}");
+    }
+}
