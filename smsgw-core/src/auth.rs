@@ -117,10 +117,11 @@ impl Authenticator {
         if !digest.matches(credential) {
             return Err(Refusal::Unknown);
         }
-        if revoked_at.is_some() {
+        let now = self.clock.now();
+        if revoked_at.is_some_and(|end| now >= end) {
             return Err(Refusal::Revoked);
         }
-        if expires_at.is_some_and(|end| self.clock.now() >= end) {
+        if expires_at.is_some_and(|end| now >= end) {
             return Err(Refusal::Expired);
         }
         Ok(())

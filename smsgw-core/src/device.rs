@@ -118,10 +118,3 @@ pub struct DeviceKey {
     /// When a device last came in with it.
     pub last_used_at: Option<Timestamp>,
 }
-
-impl DeviceKey {
-    /// Whether the key opens anything at `now`.
-    pub fn is_valid(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
-    }
-}

@@ -1,0 +1,283 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Reason, State};
+use crate::id::{AccountId, DeviceId, MessageId, ReportId};
+use crate::message::Failure;
+use crate::time::Timestamp;
+
+/// How long after the end of a message's life a report of its device is waited for.
+pub const REPORT_GRACE: Duration = Duration::from_secs(30);
+/// How long an id may be in the queue, or lost by it, before it is pushed again.
+pub const QUEUED_RECHECK: Duration = Duration::from_secs(5);
+
+/// What a writer must show to change a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// It claimed the message, and this is the epoch of its claim.
+    Epoch(u32),
+    /// It is the device that the message was given to.
+    Device(DeviceId),
+    /// Nobody has claimed the message: it is queued.
+    Unclaimed,
+}
+
+/// What a device says of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Unique for the device; the same again is the same report.
+    pub id: ReportId,
+    /// What became of the message.
+    pub state: ReportState,
+    /// Why it failed, as the device says it.
+    pub failure: Option<Failure>,
+}
+
+/// The states that a device may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportState {
+    /// It has journalled the message.
+    Acknowledged,
+    /// It handed the message to the network.
+    Sent,
+    /// The network says that it arrived.
+    Delivered,
+    /// The network says that it did not.
+    Undelivered,
+    /// The radio or the network refused it.
+    Failed,
+    /// It crashed while sending.
+    Unknown,
+}
+
+impl From<ReportState> for State {
+    fn from(state: ReportState) -> Self {
+        match state {
+            ReportState::Acknowledged => Self::Acknowledged,
+            ReportState::Sent => Self::Sent,
+            ReportState::Delivered => Self::Delivered,
+            ReportState::Undelivered => Self::Undelivered,
+            ReportState::Failed => Self::Failed,
+            ReportState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// What is to happen to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The broker took it. Look again after `recheck`; `None` where the device will never report, and this is final.
+    Dispatched {
+        /// When to send again if the device has not acknowledged it.
+        recheck: Option<Duration>,
+    },
+    /// It waits until `until`, then it is queued again.
+    Deferred {
+        /// Why.
+        reason: Reason,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It waits until a device takes it, by [`claim_waiting`](crate::store::MessageStore::claim_waiting).
+    SetAside {
+        /// Why.
+        reason: Reason,
+        /// Whether its device surely has not got it, so that another may take it unless the sender asked for this one.
+        release_device: bool,
+    },
+    /// Its device reported.
+    Reported(Report),
+}
+
+/// One change of one message, and the right to make it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which message.
+    pub id: MessageId,
+    /// By what right.
+    pub fence: Fence,
+    /// What.
+    pub change: Change,
+}
+
+/// Who may pull a message that was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WaitsFor {
+    /// One device.
+    Device(DeviceId),
+    /// Any device of the account.
+    Account(AccountId),
+}
+
+impl WaitsFor {
+    /// The id of either, for a store's index: UUIDs of devices and accounts never meet.
+    pub const fn as_uuid(&self) -> &Uuid {
+        match self {
+            Self::Device(id) => id.as_uuid(),
+            Self::Account(id) => id.as_uuid(),
+        }
+    }
+}
+
+/// The columns that decide what may happen to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its state.
+    pub state: State,
+    /// The epoch of the last claim; 0 before the first.
+    pub epoch: u32,
+    /// Its account.
+    pub account: AccountId,
+    /// Its device.
+    pub device: Option<DeviceId>,
+    /// Whether the sender asked for that device.
+    pub device_fixed: bool,
+    /// The end of its life.
+    pub expires_at: Timestamp,
+}
+
+/// What a store must write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// The new state.
+    pub state: State,
+    /// The new device.
+    pub device: Option<DeviceId>,
+    /// The new reason.
+    pub reason: Option<Reason>,
+    /// The new failure.
+    pub failure: Option<Failure>,
+    /// The new time to be sent; unchanged where there is none.
+    pub due_at: Option<Timestamp>,
+    /// When [`due`](crate::store::MessageStore::due) must look at it again; never where there is none.
+    pub check_at: Option<Timestamp>,
+    /// Who may pull it.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What becomes of a message whose `check_at` has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overdue {
+    /// Write this, and an event where the state changes: what is only pushed again is where it was.
+    Become(Next),
+    /// Nothing yet: look again then, or never.
+    Wait(Option<Timestamp>),
+}
+
+/// The answer to a [`Transition`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Write this, and an event.
+    Apply(Next),
+    /// A report that came too late: write an event that says so, change nothing.
+    Record,
+    /// The message has moved on by itself: write nothing.
+    Unchanged,
+    /// The writer's claim is over: write nothing.
+    Stale,
+    /// The device does not have this message: write nothing.
+    Foreign,
+}
+
+/// Decides what `transition` does to a message that reads `head`, at `now`.
+pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision {
+    match transition.fence {
+        // A claim ends when the message is queued or scheduled again, before the next claim raises the epoch.
+        Fence::Epoch(epoch) if epoch != head.epoch || head.state <= State::Queued => return Decision::Stale,
+        // A message that was never claimed was never given to a device, whatever the device says.
+        Fence::Device(device) if head.device != Some(device) || head.epoch == 0 => return Decision::Foreign,
+        Fence::Unclaimed if head.state != State::Queued => return Decision::Stale,
+        _ => {}
+    }
+    match &transition.change {
+        Change::Reported(report) => {
+            let state = State::from(report.state);
+            if !head.state.may_become(state) {
+                return Decision::Record;
+            }
+            let settled = state.is_terminal() || state == State::Sent;
+            let check_at = (!settled).then_some(head.expires_at + REPORT_GRACE);
+            Decision::Apply(Next { failure: report.failure.clone(), check_at, ..head.moved_to(state) })
+        }
+        // A report may overtake the dispatcher's own word; then there is nothing left to say.
+        _ if !matches!(head.state, State::Sending | State::Queued) => Decision::Unchanged,
+        Change::Dispatched { .. } if head.state != State::Sending => Decision::Unchanged,
+        Change::Dispatched { recheck } => {
+            let check_at = recheck.map(|after| (now + after).min(head.expires_at + REPORT_GRACE));
+            Decision::Apply(Next { check_at, ..head.moved_to(State::Dispatched) })
+        }
+        Change::Deferred { reason, until } => Decision::Apply(Next {
+            reason: Some(*reason),
+            due_at: Some(*until),
+            check_at: Some((*until).min(head.expires_at)),
+            ..head.moved_to(State::Scheduled)
+        }),
+        Change::SetAside { reason, release_device } => {
+            let device = head.device.filter(|_| head.device_fixed || !release_device);
+            Decision::Apply(head.set_aside(*reason, device))
+        }
+    }
+}
+
+/// What becomes of a message when its device, which has not acknowledged it, begins a new session: it is given to
+/// that device again. `None` where it has moved on.
+pub fn recalled(head: &Head, device: DeviceId) -> Option<Next> {
+    (head.state == State::Dispatched && head.device == Some(device))
+        .then(|| head.set_aside(Reason::NotAcknowledged, head.device))
+}
+
+/// Whether `device` may claim a message at `now` by its id.
+pub fn claimable(head: &Head, device: DeviceId, now: Timestamp) -> bool {
+    head.state == State::Queued && now < head.expires_at && head.device.is_none_or(|chosen| chosen == device)
+}
+
+/// What a message whose `check_at` has come must become.
+pub fn overdue(head: &Head, now: Timestamp) -> Overdue {
+    if head.state.is_terminal() || head.state == State::Sent {
+        return Overdue::Wait(None);
+    }
+    // A device may have it: its report is waited for a little longer than its life.
+    let in_hand = head.state >= State::Sending;
+    let end = if in_hand { head.expires_at + REPORT_GRACE } else { head.expires_at };
+    if now >= end {
+        return Overdue::Become(head.moved_to(State::Expired));
+    }
+    let reason = match head.state {
+        // Past its life it is not sent again; only its report is waited for.
+        State::Acknowledged => return Overdue::Wait(Some(end)),
+        _ if now >= head.expires_at => return Overdue::Wait(Some(end)),
+        State::Sending => Some(Reason::LeaseExpired),
+        State::Dispatched => Some(Reason::NotAcknowledged),
+        _ => None,
+    };
+    Overdue::Become(Next { reason, check_at: Some(now + QUEUED_RECHECK), ..head.moved_to(State::Queued) })
+}
+
+impl Head {
+    /// The plainest move to `state`: the device stays, nothing is waited for.
+    fn moved_to(&self, state: State) -> Next {
+        Next {
+            state,
+            device: self.device,
+            reason: None,
+            failure: None,
+            due_at: None,
+            check_at: None,
+            waits_for: None,
+        }
+    }
+
+    /// What a message that waits for `device`, or for any device of its account, looks like.
+    fn set_aside(&self, reason: Reason, device: Option<DeviceId>) -> Next {
+        Next {
+            device,
+            reason: Some(reason),
+            check_at: Some(self.expires_at),
+            waits_for: Some(device.map_or(WaitsFor::Account(self.account), WaitsFor::Device)),
+            ..self.moved_to(State::Scheduled)
+        }
+    }
+}

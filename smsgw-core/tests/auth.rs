@@ -1,0 +1,61 @@
+//! What opens, and what is said of what does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smsgw_core::account::{Account, Token};
+use smsgw_core::auth::{Authenticator, Refusal};
+use smsgw_core::id::IdSource;
+use smsgw_core::key::{Credential, CredentialKind};
+use smsgw_core::memory::MemoryStore;
+use smsgw_core::store::AccountStore;
+use smsgw_core::time::{Clock, ManualClock, SystemClock};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_token_opens_until_it_expires_or_is_revoked() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let now = clock.now();
+    let store = MemoryStore::with_clock(clock.clone());
+    let account = Account { id: IdSource::new().next(now), name: "a".into(), created_at: now };
+    store.ensure_account(&account).await.expect("an account");
+    let authenticator = Authenticator::new(store.clone(), clock.clone());
+    let add = async |expires_at, revoked_at| {
+        let credential = Credential::generate(CredentialKind::Token).expect("random numbers");
+        let token = Token {
+            id: credential.id(),
+            account: account.id,
+            name: "t".into(),
+            digest: credential.digest(),
+            created_at: now,
+            expires_at,
+            revoked_at,
+        };
+        store.create_token(&token).await.expect("a token");
+        credential
+    };
+    let lasting = add(None, None).await;
+    let expiring = add(Some(now + HOUR), None).await;
+    let revoked = add(None, Some(now)).await;
+    let ending = add(None, Some(now + HOUR)).await;
+    let check =
+        async |text: &str| authenticator.token(text).await.expect("the store answers").map(|p| p.account);
+
+    assert_eq!(check(lasting.expose()).await, Ok(account.id));
+    assert_eq!(check(expiring.expose()).await, Ok(account.id));
+    assert_eq!(check(ending.expose()).await, Ok(account.id));
+    assert_eq!(check(revoked.expose()).await, Err(Refusal::Revoked));
+    // At the very instant of its end it is over.
+    clock.advance(HOUR);
+    assert_eq!(check(lasting.expose()).await, Ok(account.id));
+    assert_eq!(check(expiring.expose()).await, Err(Refusal::Expired));
+    assert_eq!(check(ending.expose()).await, Err(Refusal::Revoked));
+
+    let unknown = Credential::generate(CredentialKind::Token).expect("random numbers");
+    let device = Credential::generate(CredentialKind::Device).expect("random numbers");
+    assert_eq!(check(unknown.expose()).await, Err(Refusal::Unknown));
+    assert_eq!(check(device.expose()).await, Err(Refusal::Unknown));
+    assert_eq!(check("").await, Err(Refusal::Malformed));
+    assert_eq!(check(&lasting.expose()[..60]).await, Err(Refusal::Checksum));
+}
