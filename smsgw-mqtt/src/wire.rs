@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+pub use smsgw_core::device::Sim;
+pub use smsgw_core::state::ReportState;
 
 /// The version of the protocol that a device names in its [`Hello`].
 pub const PROTOCOL: u32 = 1;
@@ -136,28 +138,6 @@ pub struct Hello {
     pub sims: Vec<Sim>,
 }
 
-/// One SIM card.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sim {
-    /// The slot, from 1.
-    pub slot: u8,
-    /// Its own number, where the card knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<String>,
-    /// The operator's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carrier: Option<String>,
-}
-
-impl fmt::Debug for Sim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sim")
-            .field("slot", &self.slot)
-            .field("carrier", &self.carrier)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -175,24 +155,6 @@ pub struct Report {
     pub code: Option<String>,
     /// RFC 3339, by the device's clock.
     pub at: String,
-}
-
-/// The states that a device reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportState {
-    /// Journalled; the device owns it now.
-    Acknowledged,
-    /// Handed to the mobile network; implies `acknowledged`.
-    Sent,
-    /// The network says that it arrived.
-    Delivered,
-    /// The network says that it did not arrive.
-    Undelivered,
-    /// Not sent, and the device will not try again by itself.
-    Failed,
-    /// The device stopped while it was sending: nobody knows.
-    Unknown,
 }
 
 /// An SMS that the device received.

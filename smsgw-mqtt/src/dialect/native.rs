@@ -1,6 +1,5 @@
 //! The native protocol: JSON with ids and reports. The words themselves are in [`crate::wire`].
 
-use smsgw_core::device;
 use smsgw_core::id::{DeviceId, ReportId};
 use smsgw_core::message::{Failure, Message};
 use smsgw_core::state::{Report, ReportState};
@@ -62,7 +61,7 @@ pub(super) fn read(device: &str, payload: &[u8]) -> Heard {
         Up::Report(report) => read_report(device, &report),
         Up::Inbound(inbound) => read_inbound(device, inbound),
         Up::Hello(hello) => {
-            let sims = hello.sims.into_iter().take(MAX_SIMS).map(sim).collect();
+            let sims = hello.sims.into_iter().take(MAX_SIMS).collect();
             Heard::Event(DeviceEvent::Hello { device, sims })
         }
         // Battery and signal are for people who look; nothing is decided by them.
@@ -73,22 +72,11 @@ pub(super) fn read(device: &str, payload: &[u8]) -> Heard {
 /// No phone has more slots; what says otherwise is not stored whole.
 const MAX_SIMS: usize = 8;
 
-fn sim(sim: wire::Sim) -> device::Sim {
-    device::Sim { slot: sim.slot, number: sim.number, carrier: sim.carrier }
-}
-
 fn read_report(device: DeviceId, report: &wire::Report) -> Heard {
     let (Ok(id), Ok(message)) = (report.report_id.parse(), report.id.parse()) else {
         return Heard::Unreadable("a report whose ids are no UUIDs");
     };
-    let state = match report.state {
-        wire::ReportState::Acknowledged => ReportState::Acknowledged,
-        wire::ReportState::Sent => ReportState::Sent,
-        wire::ReportState::Delivered => ReportState::Delivered,
-        wire::ReportState::Undelivered => ReportState::Undelivered,
-        wire::ReportState::Failed => ReportState::Failed,
-        wire::ReportState::Unknown => ReportState::Unknown,
-    };
+    let state = report.state;
     let failed = matches!(state, ReportState::Undelivered | ReportState::Failed | ReportState::Unknown);
     let failure = report.code.as_deref().filter(|_| failed).map(Failure::from_device);
     Heard::Event(DeviceEvent::Report { device, message, report: Report { id, state, failure } })

@@ -1,0 +1,146 @@
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use smsgw_core::error::{Error, ErrorKind, Result};
+
+use super::login::GATEWAY_USER;
+
+/// Where the broker listens and how much it takes.
+///
+/// ```
+/// use smsgw_mqtt::broker::BrokerConfig;
+///
+/// let config = BrokerConfig::new("127.0.0.1:0".parse()?);
+/// assert!(config.shared_account.is_none());
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerConfig {
+    /// The address to listen on, `127.0.0.1:1883` by default; port 0 takes any free one. What comes in is not
+    /// encrypted.
+    pub listen: SocketAddr,
+    /// The account that devices of the original protocol share; without it there is none, and each logs in with its
+    /// API key as user name and password.
+    pub shared_account: Option<SharedAccount>,
+    /// Sockets at a time, those that have not logged in yet included. Further ones are closed at once.
+    pub max_connections: usize,
+    /// Packets a second that one connection may publish or subscribe with, after a burst of two seconds' worth; what
+    /// comes faster is read later. 0 sets no limit.
+    pub max_packet_rate: u32,
+    /// Messages that wait in one session; the oldest are dropped past that.
+    pub max_queued_messages: usize,
+    /// How long a session outlives its connection, in seconds; a client may ask for less.
+    pub session_expiry_s: u32,
+}
+
+impl BrokerConfig {
+    /// Listens on `listen`, otherwise as the defaults say.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            shared_account: None,
+            max_connections: 10_000,
+            max_packet_rate: 500,
+            max_queued_messages: 10_000,
+            session_expiry_s: 7 * 24 * 3_600,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = match &self.shared_account {
+            _ if self.max_connections == 0 => "max_connections must be 1 or more",
+            _ if self.max_queued_messages == 0 => "max_queued_messages must be 1 or more",
+            Some(account) if account.username.is_empty() => "the shared account needs a user name",
+            Some(account) if account.username == GATEWAY_USER => {
+                "the user name of the shared account is the gateway's own: choose another"
+            }
+            Some(account) if account.password.expose_secret().is_empty() => {
+                "the shared account needs a password"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Invalid, super::NAME, "start").with_detail(wrong))
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self::new((Ipv4Addr::LOCALHOST, 1883).into())
+    }
+}
+
+/// The account that devices of the original protocol share (`MQTT_USERNAME`, `MQTT_PASSWORD`).
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedAccount {
+    /// Its user name.
+    pub username: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
+impl fmt::Debug for SharedAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedAccount").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// How the gateway logs in to its own broker. The password is new with every start, and good on this machine only.
+#[derive(Clone)]
+pub struct GatewayAccount {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// The client id, which the broker insists on.
+    pub client_id: String,
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl fmt::Debug for GatewayAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayAccount")
+            .field("address", &self.address)
+            .field("client_id", &self.client_id)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_knows_and_nothing_else() {
+        let text = r#"{"listen":"0.0.0.0:1883","shared_account":{"username":"admin","password":"hush"}}"#;
+        let config: BrokerConfig = serde_json::from_str(text).expect("a good config");
+        assert_eq!(config.max_connections, BrokerConfig::default().max_connections);
+        assert!(config.check().is_ok());
+        assert!(!format!("{config:?}").contains("hush"));
+        for unknown in [r#"{"port":1}"#, r#"{"shared_account":{"username":"a","password":"b","c":1}}"#] {
+            assert!(serde_json::from_str::<BrokerConfig>(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn says_what_cannot_work() {
+        let account = |username: &str, password: &str| BrokerConfig {
+            shared_account: Some(SharedAccount { username: username.into(), password: password.into() }),
+            ..BrokerConfig::default()
+        };
+        for config in [
+            account("", "x"),
+            account("admin", ""),
+            account(GATEWAY_USER, "x"),
+            BrokerConfig { max_connections: 0, ..BrokerConfig::default() },
+            BrokerConfig { max_queued_messages: 0, ..BrokerConfig::default() },
+        ] {
+            assert_eq!(config.check().map_err(|e| e.kind()), Err(ErrorKind::Invalid), "{config:?}");
+        }
+    }
+}

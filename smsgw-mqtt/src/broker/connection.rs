@@ -1,0 +1,383 @@
+//! One connection, as the library asks about it: who it is, what it may do, what it has done.
+//!
+//! The library takes one [`AuthProvider`] and one [`BrokerEventHandler`] a handler, so each connection has its own and
+//! what is asked never needs to be traced back to a connection by its client id, which another may take over.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use mqtt5::broker::auth::{AuthProvider, AuthResult};
+use mqtt5::broker::events::{
+    BrokerEventHandler, ClientConnectEvent, ClientPublishEvent, ClientSubscribeEvent, ClientUnsubscribeEvent,
+    PublishAction, SubAckReasonCode,
+};
+use mqtt5::packet::connect::ConnectPacket;
+use mqtt5::packet::publish::PublishPacket;
+use mqtt5::protocol::v5::reason_codes::ReasonCode;
+use secrecy::SecretString;
+
+use super::Shared;
+use super::login::{Denial, Login};
+use super::roster::Life;
+use super::rules::{self, Account, Publishing};
+use super::throttle::Throttle;
+use crate::dialect::MAX_PAYLOAD;
+
+/// Topic filters that one connection may hold.
+const MAX_FILTERS: usize = 64;
+/// Keys without an answer that are remembered.
+const MAX_UNANSWERED: usize = 64;
+/// Refusals of one connection that are all logged; then only those whose number is a power of two.
+const LOGGED: u64 = 16;
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Who sits at the other end.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) account: Account,
+    pub(super) client_id: String,
+    pub(super) api_key: Option<SecretString>,
+    /// MQTT 3.1.1, which has no words for a refused publish.
+    is_v311: bool,
+}
+
+#[derive(Default)]
+struct Topics {
+    /// Its active subscriptions.
+    filters: HashSet<String>,
+    /// Keys that it has presented while it was not subscribed to the answer.
+    unanswered: HashSet<String>,
+    /// Set when nothing that it is subscribed to counts any more.
+    is_over: bool,
+}
+
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    number: u64,
+    peer: SocketAddr,
+    is_local: bool,
+    /// For those who end it when it is taken over.
+    this: Weak<Self>,
+    seat: OnceLock<Seat>,
+    topics: Mutex<Topics>,
+    throttle: Throttle,
+    refusals: AtomicU64,
+    pub(super) life: Life,
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, number: u64, peer: SocketAddr, is_local: bool) -> Arc<Self> {
+        let throttle = Throttle::new(shared.max_packet_rate);
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            shared,
+            number,
+            peer,
+            is_local,
+            seat: OnceLock::new(),
+            topics: Mutex::default(),
+            throttle,
+            refusals: AtomicU64::new(0),
+            life: Life::default(),
+        })
+    }
+
+    /// Who it is, once it has logged in.
+    pub(super) fn seat(&self) -> Option<&Seat> {
+        self.seat.get()
+    }
+
+    fn topics(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn admit(&self, connect: &ConnectPacket) -> Result<String, Denial> {
+        let login = Login {
+            client_id: &connect.client_id,
+            username: connect.username.as_deref(),
+            password: connect.password.as_deref(),
+            is_local: self.is_local,
+        };
+        loop {
+            let kicks = self.shared.roster.kicks();
+            let admitted = self.shared.door.admit(&login).await?;
+            let account = admitted.account;
+            if let Some(will) = &connect.will
+                && !rules::may_leave_will(&account, &will.topic, will.retain, &will.payload)
+            {
+                return Err(Denial::Will);
+            }
+            self.shared.sessions.claim(&connect.client_id, &account).await?;
+            let entered = account
+                .device()
+                .is_none_or(|device| self.shared.roster.enter(device, self.number, &self.life, kicks));
+            if !entered {
+                continue;
+            }
+            let name = account.to_string();
+            let _ = self.seat.set(Seat {
+                account,
+                client_id: connect.client_id.clone(),
+                api_key: admitted.api_key,
+                is_v311: connect.protocol_version < 5,
+            });
+            return Ok(name);
+        }
+    }
+
+    /// Logs that something was refused, unless that has been said often enough.
+    fn refuse(&self, action: &'static str, topic: &str) {
+        let number = self.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+        if number > LOGGED && !number.is_power_of_two() {
+            return;
+        }
+        let account = self.seat.get().map(|seat| seat.account.to_string()).unwrap_or_default();
+        let (peer, topic) = (self.peer, rules::redacted(topic));
+        tracing::warn!(target: "smsgw::security", %account, %peer, action, topic, number, "refused");
+    }
+
+    fn may_subscribe(&self, filter: &str) -> bool {
+        let Some(seat) = self.seat.get() else { return false };
+        let kicked = self.life.kicked.is_cancelled();
+        let topics = self.topics();
+        let room = topics.filters.len() < MAX_FILTERS || topics.filters.contains(filter);
+        !kicked && room && rules::may_subscribe(&seat.account, filter)
+    }
+
+    fn subscribed(&self, filter: &str) {
+        let mut topics = self.topics();
+        if topics.is_over || !topics.filters.insert(filter.to_owned()) {
+            return;
+        }
+        if let Some(key) = rules::key_heard(filter) {
+            self.shared.bulletin.listen(key);
+        }
+        if let Some(key) = rules::key_answered(filter)
+            && topics.unanswered.remove(key)
+        {
+            self.shared.bulletin.awaited(key);
+        }
+    }
+
+    fn unsubscribed(&self, filter: &str) {
+        if self.topics().filters.remove(filter)
+            && let Some(key) = rules::key_heard(filter)
+        {
+            self.shared.bulletin.leave(key);
+        }
+    }
+
+    /// Remembers a key that is presented before its answer can be heard.
+    fn presented(&self, topic: &str) {
+        let Some(key) = rules::key_presented(topic) else { return };
+        let mut topics = self.topics();
+        let hears = topics.filters.iter().any(|filter| rules::key_answered(filter) == Some(key));
+        if !hears && topics.unanswered.len() < MAX_UNANSWERED {
+            topics.unanswered.insert(key.to_owned());
+        }
+    }
+
+    /// What becomes of a publish that the rules of its topic may have let through only for the sake of MQTT 3.1.1.
+    fn publish(&self, event: &ClientPublishEvent) -> PublishAction {
+        let Some(seat) = self.seat.get() else { return PublishAction::Handled };
+        let publishing = rules::publishing(&seat.account, &event.topic);
+        if publishing == Publishing::Refused || self.life.kicked.is_cancelled() {
+            return PublishAction::Handled;
+        }
+        if seat.account == Account::Gateway {
+            return PublishAction::Continue;
+        }
+        if event.payload.len() > MAX_PAYLOAD {
+            self.refuse("publish a payload over 4 KiB", &event.topic);
+            return PublishAction::Handled;
+        }
+        if seat.account.is_original() {
+            self.presented(&event.topic);
+        }
+        if event.retain && publishing != Publishing::Retainable {
+            let mut publish = PublishPacket::new(&*event.topic, event.payload.clone(), event.qos);
+            publish.packet_id = event.packet_id;
+            return PublishAction::Transform(publish);
+        }
+        PublishAction::Continue
+    }
+
+    /// Nothing reaches it any more, though its socket may still be open: another connection has its client id.
+    pub(super) fn fall_silent(&self) {
+        let mut topics = self.topics();
+        topics.is_over = true;
+        let filters = std::mem::take(&mut topics.filters);
+        filters
+            .iter()
+            .filter_map(|filter| rules::key_heard(filter))
+            .for_each(|key| self.shared.bulletin.leave(key));
+    }
+
+    /// The connection is over.
+    pub(super) fn leave(&self) {
+        self.fall_silent();
+        if let Some(seat) = self.seat.get() {
+            self.shared.roster.stand_up(&seat.client_id, self.number);
+            if let Some(device) = seat.account.device() {
+                self.shared.roster.leave(device, self.number);
+            }
+        }
+        self.life.over.cancel();
+    }
+
+    /// Whether what it subscribes to is of interest here.
+    fn is_original(&self) -> bool {
+        self.seat.get().is_some_and(|seat| seat.account.is_original())
+    }
+}
+
+impl AuthProvider for Connection {
+    fn authenticate<'a>(
+        &'a self,
+        connect: &'a ConnectPacket,
+        _client_addr: SocketAddr,
+    ) -> Answer<'a, mqtt5::Result<AuthResult>> {
+        Box::pin(async move {
+            let denial = match self.admit(connect).await {
+                Ok(name) => return Ok(AuthResult::success_with_user(name)),
+                Err(denial) => denial,
+            };
+            if let Denial::Store(error) = &denial {
+                tracing::warn!(peer = %self.peer, %error, "cannot check who connects");
+            } else {
+                let peer = self.peer;
+                let client_id = shown(&connect.client_id);
+                tracing::warn!(target: "smsgw::security", %peer, client_id, reason = %denial, "refused a connection");
+            }
+            Ok(AuthResult::fail(reason_code(&denial)))
+        })
+    }
+
+    fn authorize_publish<'a>(
+        &'a self,
+        _client_id: &str,
+        _user_id: Option<&'a str>,
+        topic: &'a str,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let Some(seat) = self.seat.get() else { return false };
+            if seat.account == Account::Gateway {
+                return true;
+            }
+            self.throttle.pass().await;
+            let allowed = rules::publishing(&seat.account, topic) != Publishing::Refused;
+            if !allowed {
+                self.refuse("publish", topic);
+            }
+            // The library would refuse in words of MQTT 5, which make a client of MQTT 3.1.1 hang up. What such a
+            // client may not publish is acknowledged and goes nowhere: see `publish`.
+            allowed || seat.is_v311
+        })
+    }
+
+    fn authorize_subscribe<'a>(
+        &'a self,
+        _client_id: &str,
+        _user_id: Option<&'a str>,
+        filter: &'a str,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            if self.is_gateway() {
+                return true;
+            }
+            self.throttle.pass().await;
+            let allowed = self.may_subscribe(filter);
+            if !allowed {
+                self.refuse("subscribe", filter);
+            }
+            allowed
+        })
+    }
+}
+
+impl BrokerEventHandler for Connection {
+    fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if self.is_original() {
+                if let Some(old) = self.shared.roster.sit_down(&event.client_id, self.number, &self.this) {
+                    old.fall_silent();
+                }
+                // Those of a session that goes on; nobody subscribes to them again.
+                for filter in self.shared.sessions.filters(&event.client_id).await {
+                    self.subscribed(&filter);
+                }
+            }
+        })
+    }
+
+    fn on_client_subscribe<'a>(&'a self, event: ClientSubscribeEvent) -> Answer<'a, ()> {
+        if self.is_original() {
+            let granted = event.subscriptions.iter().filter(|subscription| is_granted(subscription.result));
+            granted.for_each(|subscription| self.subscribed(&subscription.topic_filter));
+        }
+        Box::pin(std::future::ready(()))
+    }
+
+    fn on_client_unsubscribe<'a>(&'a self, event: ClientUnsubscribeEvent) -> Answer<'a, ()> {
+        event.topic_filters.iter().for_each(|filter| self.unsubscribed(filter));
+        Box::pin(std::future::ready(()))
+    }
+
+    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
+        Box::pin(std::future::ready(self.publish(&event)))
+    }
+}
+
+impl Connection {
+    fn is_gateway(&self) -> bool {
+        self.seat.get().is_some_and(|seat| seat.account == Account::Gateway)
+    }
+}
+
+fn is_granted(code: SubAckReasonCode) -> bool {
+    matches!(
+        code,
+        SubAckReasonCode::GrantedQoS0 | SubAckReasonCode::GrantedQoS1 | SubAckReasonCode::GrantedQoS2
+    )
+}
+
+/// What a client hears. Of its key no more than that it is not good.
+fn reason_code(denial: &Denial) -> ReasonCode {
+    match denial {
+        Denial::NoPassword
+        | Denial::WrongPassword
+        | Denial::Key(_)
+        | Denial::OtherDevice
+        | Denial::OtherProtocol => ReasonCode::BadUsernameOrPassword,
+        Denial::ClientId | Denial::ClientIdTaken => ReasonCode::ClientIdentifierNotValid,
+        Denial::Remote | Denial::Will => ReasonCode::NotAuthorized,
+        Denial::Store(_) => ReasonCode::ServerUnavailable,
+    }
+}
+
+/// A client id as it may stand in a log: escaped, cut, and not at all where it may hold a key.
+fn shown(client_id: &str) -> String {
+    const LONGEST: usize = 64;
+    if client_id.contains("sgw_") {
+        return "…".into();
+    }
+    client_id.chars().take(LONGEST).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_shows_of_a_client_id_what_it_may() {
+        assert_eq!(shown("phone-1"), "phone-1");
+        assert_eq!(shown("sgw_dev_x_y"), "…");
+        assert_eq!(shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
+        assert_eq!(shown(&"x".repeat(500)).len(), 64);
+    }
+}

@@ -1,0 +1,303 @@
+//! An MQTT broker inside the gateway: MQTT 3.1.1 and 5 over TCP, sessions in memory, and rules that know the dialects.
+//!
+//! | who | user name | password | client id | publishes | subscribes to |
+//! |---|---|---|---|---|---|
+//! | a native device | its id | its API key | its id | `smsgw/v1/{id}/up`, `…/presence` | `smsgw/v1/{id}/down` |
+//! | an original device | its API key | its API key | up to 128 bytes | `devices/auth/{key}`, `devices/messages/{key}` | `devices/{key}/sms`, `server/auth/{key}` |
+//! | the shared account | [`SharedAccount`] | | up to 128 bytes | the same of any one key | the same of any one key |
+//! | the gateway | [`GatewayAccount`] | | `smsgw-gateway` | everything | everything |
+//!
+//! Whoever else connects is refused. Wildcards, `$share`, `$SYS` and every topic that is not in the table are for the
+//! gateway alone. A refused publish is answered with 0x87, a refused subscription with 0x87 (0x80 in MQTT 3.1.1); MQTT
+//! 3.1.1 has no words for a refused publish, so that one is acknowledged and goes nowhere. Only `…/presence` is
+//! retained, since other topics may hold a key; what is to be retained under them is passed on and not kept. A payload
+//! over 4 KiB is acknowledged and dropped, a packet over 8 KiB ends the connection. Last wills obey the same rules: a
+//! client with one that it may not leave is refused.
+//!
+//! Refused accesses are logged to the target `smsgw::security`, with who, what and from where, and without any key.
+//! **The broker's library names topics in its warnings, and a topic of the original protocol holds an API key**: let a
+//! subscriber drop them, in the words of `tracing_subscriber::EnvFilter` by `mqtt5=error,mqtt5_protocol=error`.
+//!
+//! Nothing survives the process: a device finds no session after a restart, and the gateway sends again from its store
+//! what was not acknowledged.
+//!
+//! ```no_run
+//! use smsgw_core::auth::Authenticator;
+//! use smsgw_core::memory::MemoryStore;
+//! use smsgw_core::time::SystemClock;
+//! use smsgw_mqtt::broker::{Broker, BrokerConfig};
+//!
+//! # async fn run() -> smsgw_core::error::Result<()> {
+//! let authenticator = Authenticator::new(MemoryStore::new(), SystemClock);
+//! let broker = Broker::start(BrokerConfig::default(), authenticator).await?;
+//! assert_eq!(broker.local_addr().port(), 1883);
+//! broker.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod bulletin;
+mod config;
+mod connection;
+mod login;
+mod roster;
+mod rules;
+mod sessions;
+mod throttle;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mqtt5::broker::config::{BrokerConfig as Settings, StorageBackend, StorageConfig};
+use mqtt5::broker::resource_monitor::{ResourceLimits, ResourceMonitor};
+use mqtt5::broker::sys_topics::BrokerStats;
+use smsgw_core::auth::Authenticator;
+use smsgw_core::error::{Error, ErrorKind, Result};
+use smsgw_core::id::DeviceId;
+use smsgw_core::key::{Credential, CredentialKind};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+pub use self::bulletin::BrokerEvent;
+pub use self::config::{BrokerConfig, GatewayAccount, SharedAccount};
+
+use self::bulletin::Bulletin;
+use self::login::{Door, GATEWAY_CLIENT_ID, GATEWAY_USER};
+use self::roster::Roster;
+use self::sessions::Sessions;
+
+/// What errors name as their backend.
+const NAME: &str = "broker";
+/// The largest packet: 4 KiB of payload, with topic and properties.
+const MAX_PACKET: usize = 8 * 1024;
+/// Unacknowledged QoS 2 publishes that a client may have open, each kept until it is released.
+const RECEIVE_MAXIMUM: u16 = 1_000;
+/// Messages that wait for a client's socket before its publishers wait.
+const CHANNEL: usize = 10_000;
+/// Events that wait for the transport.
+const EVENTS: usize = 1_024;
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How long [`Broker::disconnect`] waits for the connections to end.
+const KICK_WITHIN: Duration = Duration::from_secs(2);
+/// More than the connections take for a last word.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What the connections of one broker share.
+struct Shared {
+    door: Door,
+    sessions: Sessions,
+    roster: Roster,
+    bulletin: Bulletin,
+    settings: Settings,
+    stats: Arc<BrokerStats>,
+    monitor: Arc<ResourceMonitor>,
+    max_packet_rate: u32,
+    stop: CancellationToken,
+    goodbye: broadcast::Sender<()>,
+}
+
+/// A running broker. Stops when it is closed, and also when it is dropped, without waiting then.
+pub struct Broker {
+    shared: Arc<Shared>,
+    local_addr: SocketAddr,
+    gateway: GatewayAccount,
+    events: Mutex<Option<mpsc::Receiver<BrokerEvent>>>,
+    tasks: TaskTracker,
+    _stop: DropGuard,
+}
+
+impl Broker {
+    /// Listens, and lets in whom `authenticator` knows. Must be called inside a Tokio runtime, which it uses until it
+    /// is closed; there may be any number of brokers in a process.
+    ///
+    /// # Errors
+    /// `Invalid` where the configuration cannot work; `Unavailable` where the port is taken, `Unauthorized` where it
+    /// is one that this user may not listen on. The detail says what to do.
+    pub async fn start(config: BrokerConfig, authenticator: Authenticator) -> Result<Self> {
+        config.check()?;
+        let password = Credential::generate(CredentialKind::Token).map_err(|error| {
+            Error::new(ErrorKind::Internal, NAME, "start")
+                .with_detail("the operating system has no random numbers to give")
+                .with_source(error.to_string())
+        })?;
+        let listener = accept::listen(config.listen).await?;
+        let local_addr = listener
+            .local_addr()
+            .map_err(|error| Error::new(ErrorKind::Unavailable, NAME, "listen").with_source(error))?;
+        let gateway = GatewayAccount {
+            address: reachable(local_addr),
+            client_id: GATEWAY_CLIENT_ID.into(),
+            username: GATEWAY_USER.into(),
+            password: password.expose().into(),
+        };
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            settings: settings(&config),
+            door: Door::new(authenticator, gateway.password.clone(), config.shared_account),
+            sessions: Sessions::new(config.max_queued_messages, config.max_connections.saturating_mul(2)),
+            roster: Roster::default(),
+            bulletin: Bulletin::default(),
+            stats: Arc::new(BrokerStats::new()),
+            monitor: Arc::new(ResourceMonitor::new(no_limits())),
+            max_packet_rate: config.max_packet_rate,
+            stop: stop.clone(),
+            goodbye: broadcast::channel(1).0,
+        });
+        let (teller, events) = mpsc::channel(EVENTS);
+        let tasks = TaskTracker::new();
+        tasks.spawn(accept::run(shared.clone(), listener, config.max_connections));
+        tasks
+            .spawn(until_stopped(shared.clone(), |shared| async move { shared.bulletin.tell(teller).await }));
+        tasks.spawn(until_stopped(shared.clone(), |shared| async move {
+            loop {
+                tokio::time::sleep(SWEEP_EVERY).await;
+                shared.sessions.sweep().await;
+            }
+        }));
+        tasks.close();
+        tracing::info!(address = %local_addr, "MQTT broker listens");
+        let events = Mutex::new(Some(events));
+        Ok(Self { shared, local_addr, gateway, events, tasks, _stop: stop.drop_guard() })
+    }
+
+    /// The address it listens on, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// How the gateway logs in.
+    pub fn gateway_account(&self) -> GatewayAccount {
+        self.gateway.clone()
+    }
+
+    /// What happens from the start on. There is one receiver: `None` where it has been taken. Up to 1,024 events wait
+    /// in it; past that a key whose listeners come and go is told of once, as it then is.
+    pub fn events(&self) -> Option<mpsc::Receiver<BrokerEvent>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Ends what these devices have open, as after a revoked key, and waits for it, 2 s at most. A session whose key
+    /// is no longer good is forgotten with all that waits in it; a device with a good key comes back. Devices behind
+    /// the shared account are not known here.
+    pub async fn disconnect(&self, devices: &[DeviceId]) {
+        self.kicker().disconnect(devices).await;
+    }
+
+    /// What ends the sessions of devices, for the transport, which may outlive this.
+    pub(crate) fn kicker(&self) -> Kicker {
+        Kicker(self.shared.clone())
+    }
+
+    /// Says goodbye to all clients and closes their sockets, within half a second. All tasks have ended then. Closing
+    /// twice is harmless.
+    pub async fn close(&self) {
+        self.shared.stop.cancel();
+        if timeout(CLOSE_WITHIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the broker takes long to stop");
+        }
+    }
+}
+
+/// Ends the sessions of devices.
+#[derive(Clone)]
+pub(crate) struct Kicker(Arc<Shared>);
+
+impl Kicker {
+    /// As [`Broker::disconnect`].
+    pub(crate) async fn disconnect(&self, devices: &[DeviceId]) {
+        let mut ending = Vec::new();
+        for device in devices {
+            let lives = self.0.roster.kick(*device);
+            if lives.is_empty() {
+                // Its session waits for it; what is in it, the gateway has in its store.
+                self.0.sessions.forget(&device.to_string()).await;
+            }
+            ending.extend(lives);
+        }
+        let ended = async {
+            for life in &ending {
+                life.over.cancelled().await;
+            }
+        };
+        if timeout(KICK_WITHIN, ended).await.is_err() {
+            tracing::warn!("a connection takes long to end");
+        }
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+/// Runs `task` until the broker stops.
+async fn until_stopped<F: Future<Output = ()>>(shared: Arc<Shared>, task: impl FnOnce(Arc<Shared>) -> F) {
+    let stop = shared.stop.clone();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task(shared) => {}
+    }
+}
+
+/// Where to connect to what listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// What the library is told. Its own defaults keep sessions in files and take packets of 256 MiB.
+fn settings(config: &BrokerConfig) -> Settings {
+    let mut settings = Settings::default()
+        .with_max_packet_size(MAX_PACKET)
+        .with_session_expiry(Duration::from_secs(config.session_expiry_s.into()))
+        .with_storage(StorageConfig::default().with_backend(StorageBackend::Memory));
+    settings.bind_addresses = Vec::new();
+    settings.sys_topics_enabled = false;
+    settings.topic_alias_maximum = 0;
+    settings.server_receive_maximum = Some(RECEIVE_MAXIMUM);
+    settings.max_outbound_inflight = RECEIVE_MAXIMUM;
+    settings.client_channel_capacity = CHANNEL;
+    settings
+}
+
+/// The library counts here; the limits are ours.
+fn no_limits() -> ResourceLimits {
+    ResourceLimits {
+        max_connections: usize::MAX,
+        max_connections_per_ip: usize::MAX,
+        max_message_rate_per_client: 0,
+        max_bandwidth_per_client: 0,
+        max_connection_rate: u32::MAX,
+        rate_limit_window: Duration::from_secs(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateway_connects_to_an_address_that_exists() {
+        for (listens, connects) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")]
+        {
+            let listens = listens.parse().expect("an address");
+            assert_eq!(reachable(listens).to_string(), connects);
+        }
+    }
+
+    #[test]
+    fn the_settings_of_one_connection_are_small() {
+        assert!(size_of::<Settings>() <= 2_048, "{}", size_of::<Settings>());
+    }
+}

@@ -1,0 +1,269 @@
+//! Who may publish and subscribe where. Pure; the words of the topics come from the dialects.
+
+use std::fmt;
+
+use smsgw_core::id::DeviceId;
+use smsgw_core::transport::TopicKey;
+
+use crate::dialect::{MAX_PAYLOAD, original};
+use crate::wire::{down_topic, presence_topic, up_topic};
+
+/// Whom a connection acts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Account {
+    /// The gateway, which may do everything.
+    Gateway,
+    /// Devices of the original protocol that share an account: whoever knows a key may use its topics.
+    Shared,
+    /// A native device.
+    Native(DeviceId),
+    /// A device of the original protocol that came in with its key.
+    Original { device: DeviceId, key: TopicKey },
+}
+
+impl Account {
+    /// The device that it is, as far as it says so.
+    pub(super) fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::Native(device) | Self::Original { device, .. } => Some(*device),
+            Self::Gateway | Self::Shared => None,
+        }
+    }
+
+    /// Whether it uses the topics of the original protocol.
+    pub(super) fn is_original(&self) -> bool {
+        matches!(self, Self::Shared | Self::Original { .. })
+    }
+}
+
+/// Its name, for logs and for the library, which shows it to subscribers.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway => f.write_str("gateway"),
+            Self::Shared => f.write_str("shared"),
+            Self::Native(device) | Self::Original { device, .. } => device.fmt(f),
+        }
+    }
+}
+
+/// Whether something may be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Publishing {
+    Refused,
+    /// It may, but the broker must not keep it: a topic may hold a key.
+    Passing,
+    /// It may, and the broker keeps it where the publisher asks for that.
+    Retainable,
+}
+
+/// Whether `account` may publish to `topic`.
+pub(super) fn publishing(account: &Account, topic: &str) -> Publishing {
+    let allowed = match account {
+        Account::Gateway => return Publishing::Retainable,
+        Account::Native(device) => {
+            let device = device.to_string();
+            if topic == presence_topic(&device) {
+                return Publishing::Retainable;
+            }
+            topic == up_topic(&device)
+        }
+        Account::Original { key, .. } => {
+            let key = key.expose();
+            topic == original::auth_topic(key) || topic == original::inbound_topic(key)
+        }
+        Account::Shared => {
+            key_presented(topic).is_some() || last_level(topic, &original::inbound_topic("")).is_some()
+        }
+    };
+    if allowed { Publishing::Passing } else { Publishing::Refused }
+}
+
+/// Whether `account` may leave a last will.
+pub(super) fn may_leave_will(account: &Account, topic: &str, retain: bool, payload: &[u8]) -> bool {
+    let publishing = publishing(account, topic);
+    let retainable = !retain || publishing == Publishing::Retainable;
+    publishing != Publishing::Refused && retainable && payload.len() <= MAX_PAYLOAD
+}
+
+/// Whether `account` may subscribe to `filter`, which is as the client wrote it, `$share/…` included.
+pub(super) fn may_subscribe(account: &Account, filter: &str) -> bool {
+    match account {
+        Account::Gateway => true,
+        Account::Native(device) => filter == down_topic(&device.to_string()),
+        Account::Original { key, .. } => {
+            let key = key.expose();
+            filter == original::sms_topic(key) || filter == original::answer_topic(key)
+        }
+        Account::Shared => key_heard(filter).is_some() || key_answered(filter).is_some(),
+    }
+}
+
+/// The key that is presented by publishing to `topic`.
+pub(super) fn key_presented(topic: &str) -> Option<&str> {
+    last_level(topic, &original::auth_topic(""))
+}
+
+/// The key whose validity is told to subscribers of `filter`.
+pub(super) fn key_answered(filter: &str) -> Option<&str> {
+    last_level(filter, &original::answer_topic(""))
+}
+
+/// The key whose messages go to subscribers of `filter`.
+pub(super) fn key_heard(filter: &str) -> Option<&str> {
+    original::key_of_sms_topic(filter)
+}
+
+/// What follows `prefix`, where it is one level without wildcards.
+fn last_level<'a>(topic: &'a str, prefix: &str) -> Option<&'a str> {
+    let level = topic.strip_prefix(prefix)?;
+    (!level.is_empty() && !level.contains(['/', '+', '#'])).then_some(level)
+}
+
+/// A topic or filter as it may stand in a log: the words of the protocols, wildcards and device ids; a `…` for every
+/// other level, since any may be a key.
+pub(super) fn redacted(topic: &str) -> String {
+    const WORDS: [&str; 17] = [
+        "smsgw", "v1", "up", "down", "presence", "devices", "auth", "messages", "server", "sms", "$SYS",
+        "$share", "$CONTROL", "$queue", "+", "#", "",
+    ];
+    const LEVELS: usize = 8;
+    let mut levels: Vec<&str> = topic
+        .split('/')
+        .take(LEVELS + 1)
+        .map(|level| if WORDS.contains(&level) || level.parse::<DeviceId>().is_ok() { level } else { "…" })
+        .collect();
+    if levels.len() > LEVELS {
+        levels[LEVELS] = "…";
+    }
+    levels.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: &str = "0199abcd-0000-7000-8000-000000000001";
+    const OTHER: &str = "01990000-0000-7000-8000-000000000002";
+
+    fn device(id: &str) -> DeviceId {
+        id.parse().expect("an id")
+    }
+
+    fn accounts() -> [Account; 4] {
+        let key = TopicKey::new("KEY");
+        [
+            Account::Gateway,
+            Account::Shared,
+            Account::Native(device(D)),
+            Account::Original { device: device(OTHER), key },
+        ]
+    }
+
+    /// One row a topic; the columns are those of [`accounts`], `r` for retainable, `p` for passing, `-` for refused.
+    #[test]
+    fn who_may_publish_where() {
+        for (topic, expected) in [
+            (format!("smsgw/v1/{D}/up"), "r-p-"),
+            (format!("smsgw/v1/{D}/presence"), "r-r-"),
+            (format!("smsgw/v1/{D}/down"), "r---"),
+            (format!("smsgw/v1/{D}/up/x"), "r---"),
+            (format!("smsgw/v1/{D}"), "r---"),
+            (format!("smsgw/v2/{D}/up"), "r---"),
+            (format!("/smsgw/v1/{D}/up"), "r---"),
+            (format!("smsgw/v1/{}/up", D.to_uppercase()), "r---"),
+            (format!("smsgw/v1/{OTHER}/up"), "r---"),
+            (format!("smsgw/v1/{OTHER}/presence"), "r---"),
+            (format!("smsgw/v1/{OTHER}/down"), "r---"),
+            ("devices/auth/KEY".into(), "rp-p"),
+            ("devices/messages/KEY".into(), "rp-p"),
+            ("devices/auth/OTHER".into(), "rp--"),
+            ("devices/messages/OTHER".into(), "rp--"),
+            ("devices/KEY/sms".into(), "r---"),
+            ("server/auth/KEY".into(), "r---"),
+            ("devices/auth/".into(), "r---"),
+            ("devices/auth".into(), "r---"),
+            ("devices/auth/KEY/x".into(), "r---"),
+            ("devices/auth/KEY/".into(), "r---"),
+            ("$SYS/broker".into(), "r---"),
+            ("$CONTROL/dynamic-security/v1".into(), "r---"),
+            (String::new(), "r---"),
+        ] {
+            let found: String = accounts()
+                .iter()
+                .map(|account| match publishing(account, &topic) {
+                    Publishing::Refused => '-',
+                    Publishing::Passing => 'p',
+                    Publishing::Retainable => 'r',
+                })
+                .collect();
+            assert_eq!(found, expected, "{topic}");
+        }
+    }
+
+    #[test]
+    fn who_may_subscribe_to_what() {
+        for (filter, expected) in [
+            (format!("smsgw/v1/{D}/down"), "y-y-"),
+            (format!("smsgw/v1/{D}/up"), "y---"),
+            (format!("smsgw/v1/{D}/presence"), "y---"),
+            (format!("smsgw/v1/{D}/+"), "y---"),
+            (format!("smsgw/v1/{D}/#"), "y---"),
+            (format!("smsgw/v1/{OTHER}/down"), "y---"),
+            ("smsgw/v1/+/down".into(), "y---"),
+            (format!("$share/g/smsgw/v1/{D}/down"), "y---"),
+            ("devices/KEY/sms".into(), "yy-y"),
+            ("server/auth/KEY".into(), "yy-y"),
+            ("devices/OTHER/sms".into(), "yy--"),
+            ("server/auth/OTHER".into(), "yy--"),
+            ("devices/+/sms".into(), "y---"),
+            ("server/auth/+".into(), "y---"),
+            ("server/auth/#".into(), "y---"),
+            ("server/auth".into(), "y---"),
+            ("devices/#".into(), "y---"),
+            ("devices//sms".into(), "y---"),
+            ("devices/messages/KEY".into(), "y---"),
+            ("$share/g/devices/KEY/sms".into(), "y---"),
+            ("$share/g/#".into(), "y---"),
+            ("#".into(), "y---"),
+            ("+/+".into(), "y---"),
+            ("+/+/+".into(), "y---"),
+            ("$SYS/#".into(), "y---"),
+            ("$CONTROL/#".into(), "y---"),
+        ] {
+            let found: String = accounts()
+                .iter()
+                .map(|account| if may_subscribe(account, &filter) { 'y' } else { '-' })
+                .collect();
+            assert_eq!(found, expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_will_obeys_the_same_rules() {
+        let native = Account::Native(device(D));
+        assert!(may_leave_will(&native, &presence_topic(D), true, b"{}"));
+        assert!(may_leave_will(&native, &up_topic(D), false, b"{}"));
+        assert!(!may_leave_will(&native, &up_topic(D), true, b"{}"));
+        assert!(!may_leave_will(&native, &presence_topic(OTHER), true, b"{}"));
+        assert!(!may_leave_will(&native, &presence_topic(D), true, &[b' '; MAX_PAYLOAD + 1]));
+        assert!(!may_leave_will(&Account::Shared, "devices/auth/KEY", true, b""));
+        assert!(may_leave_will(&Account::Shared, "devices/auth/KEY", false, b""));
+    }
+
+    #[test]
+    fn a_log_shows_no_key() {
+        for (topic, shown) in [
+            ("devices/auth/sgw_dev_x", "devices/auth/…"),
+            ("devices/sgw_dev_x/sms", "devices/…/sms"),
+            ("$share/g/#", "$share/…/#"),
+            ("a\nb/\u{1b}[31m", "…/…"),
+            ("1/2/3/4/5/6/7/8/9/10", "…/…/…/…/…/…/…/…/…"),
+            ("+/+", "+/+"),
+        ] {
+            assert_eq!(redacted(topic), shown);
+        }
+        let own = format!("smsgw/v1/{D}/down");
+        assert_eq!(redacted(&own), own);
+    }
+}

@@ -1,0 +1,148 @@
+use std::time::{Duration, Instant};
+
+use smsgw_core::transport::TopicKey;
+use smsgw_mqtt::broker::BrokerEvent;
+
+use crate::client::{BOTH, Said, Version, message};
+use crate::ground::{Ground, shared};
+
+#[tokio::test]
+async fn a_native_device_finds_its_session_after_a_cut() {
+    let ground = Ground::new().await;
+    let mut gateway = ground.connect(ground.gateway_options()).await;
+    for version in BOTH {
+        let phone = ground.native().await;
+        let mut options = phone.native(version).persistent();
+        options.manual_acks = true;
+        let mut client = ground.connect(options.clone()).await;
+        assert_eq!(client.subscribe(&phone.down()).await, 1);
+        assert_eq!(gateway.publish(&phone.down(), "seen").await, 0);
+        assert_eq!(client.hear().await, message(&phone.down(), "seen"));
+        drop(client);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(gateway.publish(&phone.down(), "missed").await, 0);
+        let (mut client, said) = options.try_connect(ground.broker.local_addr()).await;
+        assert_eq!(said, Said::Connected { session_present: true });
+        assert_eq!(client.hear().await, message(&phone.down(), "seen"));
+        assert_eq!(client.hear().await, message(&phone.down(), "missed"));
+    }
+}
+
+#[tokio::test]
+async fn a_live_session_ends_with_its_key() {
+    let ground = Ground::new().await;
+    let mut gateway = ground.gateway().await;
+    for version in BOTH {
+        let (native, original) = (ground.native().await, ground.original().await);
+        let will = native.presence();
+        let mut one = ground.connect(native.native(version).persistent().will(&will, "gone", false)).await;
+        let mut two = ground.connect(original.original(version, "o1")).await;
+        let mut three = ground.connect(original.original(version, "o2").persistent()).await;
+        let mut unharmed = ground.connect(shared(version, "s")).await;
+        assert_eq!(one.subscribe(&native.down()).await, 1);
+        for client in [&mut two, &mut three] {
+            assert_eq!(client.subscribe(&original.sms()).await, 1);
+        }
+        ground.revoke(&native).await;
+        ground.revoke(&original).await;
+        let begun = Instant::now();
+        ground.broker.disconnect(&[native.id, original.id]).await;
+        for client in [&mut one, &mut two, &mut three] {
+            assert_eq!(client.hear().await, Said::Lost);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert_eq!(gateway.hear().await, message(&will, "gone"));
+        assert_eq!(unharmed.publish(&original.auth(), "x").await, 0);
+        assert_eq!(gateway.hear().await, message(&original.auth(), "x"));
+        // Nothing waits for who comes back with another key.
+        assert_eq!(gateway.publish(&native.down(), "lost").await, 0);
+        assert_eq!(gateway.hear().await, message(&native.down(), "lost"));
+        let options = ground.another_key(native.id, None).await.native(version).persistent();
+        let (_, said) = options.try_connect(ground.broker.local_addr()).await;
+        assert_eq!(said, Said::Connected { session_present: false });
+    }
+}
+
+#[tokio::test]
+async fn a_device_with_a_good_key_keeps_its_session() {
+    let ground = Ground::new().await;
+    let mut gateway = ground.connect(ground.gateway_options()).await;
+    for version in BOTH {
+        let phone = ground.native().await;
+        let old = ground.another_key(phone.id, None).await;
+        let mut client = ground.connect(phone.native(version).persistent()).await;
+        assert_eq!(client.subscribe(&phone.down()).await, 1);
+        ground.revoke(&old).await;
+        ground.broker.disconnect(&[phone.id]).await;
+        assert_eq!(client.hear().await, Said::Lost);
+        let (mut client, said) =
+            phone.native(version).persistent().try_connect(ground.broker.local_addr()).await;
+        assert_eq!(said, Said::Connected { session_present: true });
+        assert_eq!(gateway.publish(&phone.down(), "again").await, 0);
+        assert_eq!(client.hear().await, message(&phone.down(), "again"));
+    }
+}
+
+#[tokio::test]
+async fn a_kicked_original_device_listens_no_more() {
+    let ground = Ground::new().await;
+    let phone = ground.original().await;
+    let mut events = ground.events();
+    let mut client = ground.connect(phone.original(Version::V311, "x").persistent()).await;
+    assert_eq!(client.subscribe(&phone.sms()).await, 1);
+    let listening = |listening| BrokerEvent::Listening { key: TopicKey::new(&phone.key), listening };
+    assert_eq!(events.next().await, listening(true));
+    ground.revoke(&phone).await;
+    ground.broker.disconnect(&[phone.id]).await;
+    assert_eq!(events.next().await, listening(false));
+}
+
+#[tokio::test]
+async fn a_session_that_waits_is_forgotten_with_its_device() {
+    let ground = Ground::new().await;
+    let phone = ground.native().await;
+    let mut client = ground.connect(phone.native(Version::V5).persistent()).await;
+    assert_eq!(client.subscribe(&phone.down()).await, 1);
+    client.disconnect().await;
+    ground.broker.disconnect(&[phone.id]).await;
+    let (_, said) = phone.native(Version::V5).persistent().try_connect(ground.broker.local_addr()).await;
+    assert_eq!(said, Said::Connected { session_present: false });
+}
+
+#[tokio::test]
+async fn nobody_takes_the_session_of_somebody_else() {
+    let ground = Ground::new().await;
+    let (native, original, other) = (ground.native().await, ground.original().await, ground.original().await);
+    for version in BOTH {
+        let bad_id = if version == Version::V5 { "ClientIdentifierNotValid" } else { "BadClientId" };
+        let mut phone = ground.connect(native.native(version)).await;
+        let mut keyed = ground.connect(original.original(version, "keyed")).await;
+        for options in [
+            shared(version, &native.name),
+            original.original(version, &native.name),
+            shared(version, "keyed"),
+            other.original(version, "keyed"),
+        ] {
+            assert_eq!(ground.refused(options).await, bad_id);
+        }
+        assert_eq!(phone.publish(&native.up(), "x").await, 0);
+        assert_eq!(keyed.publish(&original.auth(), "x").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_native_device_gets_its_client_id_back() {
+    let ground = Ground::new().await;
+    for version in BOTH {
+        let phone = ground.native().await;
+        let mut squatter = ground.connect(shared(version, &phone.name).persistent()).await;
+        let mut client = ground.connect(phone.native(version).persistent()).await;
+        assert_eq!(squatter.hear().await, Said::Lost);
+        assert_eq!(client.publish(&phone.up(), "x").await, 0);
+        // Also from somebody who has left a session.
+        let phone = ground.native().await;
+        ground.connect(shared(version, &phone.name).persistent()).await.disconnect().await;
+        let (_, said) = phone.native(version).persistent().try_connect(ground.broker.local_addr()).await;
+        assert_eq!(said, Said::Connected { session_present: false });
+    }
+}
