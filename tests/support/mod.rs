@@ -55,13 +55,18 @@ impl Process {
 
     /// Waits for a line that begins with `start`.
     pub fn line_starting(&self, start: &str) -> String {
+        self.lines_until(start).pop().unwrap_or_default()
+    }
+
+    /// All lines up to one that begins with `start`, that one included.
+    pub fn lines_until(&self, start: &str) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while let Some(line) = self.line(end.saturating_duration_since(Instant::now())) {
-            if line.starts_with(start) {
-                return line;
-            }
             seen.push(line);
+            if seen.last().is_some_and(|line| line.starts_with(start)) {
+                return seen;
+            }
         }
         panic!("no line that begins with {start:?} among {seen:?}");
     }

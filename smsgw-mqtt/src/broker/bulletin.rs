@@ -37,6 +37,9 @@ enum News {
 struct Board {
     /// How many connections listen to each key.
     listeners: HashMap<TopicKey, usize>,
+    /// How many connections listen to the answer for each key, and the keys that were answered while none did.
+    answer_listeners: HashMap<TopicKey, usize>,
+    missed: HashSet<TopicKey>,
     /// The keys whose listeners have been told of.
     told: HashSet<TopicKey>,
     /// What is to be told, in order, and the same again to find it by.
@@ -76,9 +79,41 @@ impl Bulletin {
         self.add(&mut board, News::Listening(key));
     }
 
-    /// Somebody subscribed too late to the answer for `key`.
-    pub(super) fn awaited(&self, key: &str) {
-        self.add(&mut self.lock(), News::Awaited(TopicKey::new(key)));
+    /// A connection began to listen to the answer for `key`; `asked` is set where it presented the key before that.
+    /// Where the answer has been given meanwhile, to nobody, another is due.
+    pub(super) fn listen_for_answer(&self, key: &str, asked: bool) {
+        let key = TopicKey::new(key);
+        let mut board = self.lock();
+        *board.answer_listeners.entry(key.clone()).or_default() += 1;
+        if asked && board.missed.remove(&key) {
+            self.add(&mut board, News::Awaited(key));
+        }
+    }
+
+    /// A connection that listened to the answer for `key` ceased to.
+    pub(super) fn leave_answer(&self, key: &str) {
+        let key = TopicKey::new(key);
+        let mut board = self.lock();
+        if let Some(count) = board.answer_listeners.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                board.answer_listeners.remove(&key);
+            }
+        }
+    }
+
+    /// The gateway answers who presented `key`.
+    pub(super) fn answer(&self, key: &str) {
+        let key = TopicKey::new(key);
+        let mut board = self.lock();
+        if !board.answer_listeners.contains_key(&key) {
+            board.missed.insert(key);
+        }
+    }
+
+    /// Whoever presented `key` does not wait for the answer any more.
+    pub(super) fn forget(&self, key: &str) {
+        self.lock().missed.remove(&TopicKey::new(key));
     }
 
     fn add(&self, board: &mut Board, news: News) {
@@ -160,10 +195,27 @@ mod tests {
     #[test]
     fn a_late_subscriber_is_told_of_once() {
         let bulletin = Bulletin::default();
-        bulletin.awaited("a");
-        bulletin.awaited("a");
+        bulletin.answer("a");
+        bulletin.listen_for_answer("a", true);
+        bulletin.listen_for_answer("a", true);
         let key = TopicKey::new("a");
         assert_eq!(bulletin.next(), Some(BrokerEvent::AuthenticationAwaited { key }));
+        assert_eq!(bulletin.next(), None);
+    }
+
+    #[test]
+    fn who_listens_when_the_answer_comes_gets_no_other() {
+        let bulletin = Bulletin::default();
+        bulletin.listen_for_answer("a", true);
+        bulletin.answer("a");
+        bulletin.leave_answer("a");
+        bulletin.listen_for_answer("a", true);
+        // Nor does who did not ask, or has gone meanwhile.
+        bulletin.answer("b");
+        bulletin.listen_for_answer("b", false);
+        bulletin.answer("c");
+        bulletin.forget("c");
+        bulletin.listen_for_answer("c", true);
         assert_eq!(bulletin.next(), None);
     }
 }

@@ -157,18 +157,24 @@ impl Connection {
         if let Some(key) = rules::key_heard(filter) {
             self.shared.bulletin.listen(key);
         }
-        if let Some(key) = rules::key_answered(filter)
-            && topics.unanswered.remove(key)
-        {
-            self.shared.bulletin.awaited(key);
+        if let Some(key) = rules::key_answered(filter) {
+            self.shared.bulletin.listen_for_answer(key, topics.unanswered.remove(key));
         }
     }
 
     fn unsubscribed(&self, filter: &str) {
-        if self.topics().filters.remove(filter)
-            && let Some(key) = rules::key_heard(filter)
-        {
+        if self.topics().filters.remove(filter) {
+            self.ceased(filter);
+        }
+    }
+
+    /// Tells that a subscription is over.
+    fn ceased(&self, filter: &str) {
+        if let Some(key) = rules::key_heard(filter) {
             self.shared.bulletin.leave(key);
+        }
+        if let Some(key) = rules::key_answered(filter) {
+            self.shared.bulletin.leave_answer(key);
         }
     }
 
@@ -190,6 +196,9 @@ impl Connection {
             return PublishAction::Handled;
         }
         if seat.account == Account::Gateway {
+            if let Some(key) = rules::key_answered(&event.topic) {
+                self.shared.bulletin.answer(key);
+            }
             return PublishAction::Continue;
         }
         if event.payload.len() > MAX_PAYLOAD {
@@ -211,11 +220,8 @@ impl Connection {
     pub(super) fn fall_silent(&self) {
         let mut topics = self.topics();
         topics.is_over = true;
-        let filters = std::mem::take(&mut topics.filters);
-        filters
-            .iter()
-            .filter_map(|filter| rules::key_heard(filter))
-            .for_each(|key| self.shared.bulletin.leave(key));
+        std::mem::take(&mut topics.filters).iter().for_each(|filter| self.ceased(filter));
+        std::mem::take(&mut topics.unanswered).iter().for_each(|key| self.shared.bulletin.forget(key));
     }
 
     /// The connection is over.

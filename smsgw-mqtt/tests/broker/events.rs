@@ -98,24 +98,39 @@ async fn a_session_that_goes_on_listens_again() {
 }
 
 #[tokio::test]
-async fn who_subscribes_late_to_the_answer_gets_another() {
+async fn who_subscribes_only_after_the_answer_gets_another() {
     let ground = Ground::new().await;
     let phone = ground.original().await;
+    let mut gateway = ground.connect(ground.gateway_options()).await;
     let mut events = ground.events();
     for version in BOTH {
         let mut late = ground.connect(shared(version, "late")).await;
         assert_eq!(late.publish(&phone.auth(), "client_id").await, 0);
-        events.nothing().await;
+        assert_eq!(gateway.publish(&phone.answer(), "authenticated").await, 0);
         assert_eq!(late.subscribe(&phone.answer()).await, 1);
         assert_eq!(events.next().await, awaited(&phone));
         // Once is enough.
         assert_eq!(late.subscribe(&phone.answer()).await, 1);
         events.nothing().await;
+    }
+}
 
+#[tokio::test]
+async fn who_subscribes_before_the_answer_gets_one() {
+    let ground = Ground::new().await;
+    let phone = ground.original().await;
+    let mut gateway = ground.connect(ground.gateway_options()).await;
+    let mut events = ground.events();
+    for version in BOTH {
+        // As the original client does it: it presents its key, and subscribes without waiting.
+        let mut usual = ground.connect(shared(version, "usual")).await;
+        assert_eq!(usual.publish(&phone.auth(), "client_id").await, 0);
+        assert_eq!(usual.subscribe(&phone.answer()).await, 1);
+        assert_eq!(gateway.publish(&phone.answer(), "authenticated").await, 0);
         let mut early = ground.connect(phone.original(version, "early")).await;
         assert_eq!(early.subscribe(&phone.answer()).await, 1);
         assert_eq!(early.publish(&phone.auth(), "client_id").await, 0);
-        events.nothing().await;
+        assert_eq!(gateway.publish(&phone.answer(), "authenticated").await, 0);
     }
     // Another connection has not presented anything.
     let mut other = ground.connect(shared(Version::V5, "other")).await;
