@@ -62,7 +62,7 @@ impl Office {
         let (key, _) = handle.create_key(account, device.id, None).await?.ok_or("the new device is gone")?;
 
         let url = format!("mqtt://{}", broker.local_addr());
-        let phone = Device::builder(&url, &device.id.to_string(), key.expose().to_owned()).build()?;
+        let phone = Device::builder(&url, device.id.to_string(), key.expose().to_owned()).build()?;
         let switch_off = CancellationToken::new();
         let off = switch_off.clone().cancelled_owned();
         let phone = tokio::spawn(async move {

@@ -22,7 +22,7 @@ impl Radio for Simulated {
 pub(crate) fn start(phones: &[Phone], mqtt: &str, data: &Path) -> Result<JoinSet<()>, String> {
     let mut tasks = JoinSet::new();
     for Phone { id, api_key } in phones {
-        let device = Device::builder(mqtt, &id.to_string(), api_key.clone())
+        let device = Device::builder(mqtt, id.to_string(), api_key.clone())
             .journal(data.join(format!("phone-{id}.journal")))
             .build()
             .map_err(|error| with_causes(&error))?;

@@ -1,6 +1,7 @@
 //! The conformance suite has to fail where it should: each test here plants one bug in a backend that passes.
 
 mod fixtures;
+mod forward;
 mod planted;
 
 use std::collections::BTreeMap;

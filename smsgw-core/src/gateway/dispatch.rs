@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::fleet::Placement;
-use super::retry::until_done;
+use super::retry::{is_poison, until_done};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -53,10 +53,7 @@ async fn next_jobs(shared: &Shared) -> Vec<Leased> {
     let batch = shared.settings.batch;
     let room = match shared.fleet.room(batch) {
         Some(room) => room,
-        None => {
-            let _ = tokio::time::timeout(HOLD, shared.fleet.opened()).await;
-            shared.fleet.room(batch).unwrap_or(batch)
-        }
+        None => held_room(shared, batch).await,
     };
     match shared.queue.lease(room, WAIT).await {
         Ok(jobs) => jobs,
@@ -66,6 +63,19 @@ async fn next_jobs(shared: &Shared) -> Vec<Leased> {
             Vec::new()
         }
     }
+}
+
+/// Waits a moment for room. There may be none for long: then what waits is to say so.
+async fn held_room(shared: &Shared, batch: usize) -> usize {
+    let room = async {
+        loop {
+            shared.fleet.opened().await;
+            if let Some(room) = shared.fleet.room(batch) {
+                return room;
+            }
+        }
+    };
+    tokio::time::timeout(HOLD, room).await.unwrap_or(batch)
 }
 
 async fn send_leased(shared: &Shared, jobs: Vec<Leased>, placements: Vec<Placement>) {
@@ -93,7 +103,7 @@ async fn claim_and_send(shared: &Shared, claims: &[Claim]) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
     }
-    let claimed = match shared.store.claim(claims, shared.settings.lease).await {
+    let claimed = match claim(shared, claims).await {
         Ok(claimed) => claimed,
         Err(error) => {
             shared.fleet.release(claims.iter().map(|c| (c.device, c.id)), shared.clock.now());
@@ -106,6 +116,26 @@ async fn claim_and_send(shared: &Shared, claims: &[Claim]) -> Result<()> {
     let messages =
         claimed.into_iter().zip(addresses).filter_map(|(message, address)| Some((message?, address)));
     send(shared, messages.collect()).await
+}
+
+async fn claim(shared: &Shared, claims: &[Claim]) -> Result<Vec<Option<Message>>> {
+    let lease = shared.settings.lease;
+    let error = match shared.store.claim(claims, lease).await {
+        Err(error) if is_poison(&error) && claims.len() > 1 => error,
+        outcome => return outcome,
+    };
+    tracing::error!(%error, "could not claim a batch; claiming its messages one by one");
+    let mut claimed = Vec::with_capacity(claims.len());
+    for claim in claims {
+        claimed.push(match shared.store.claim(std::slice::from_ref(claim), lease).await {
+            Ok(mut one) => one.pop().flatten(),
+            Err(error) => {
+                tracing::error!(message = %claim.id, %error, "set a message aside that cannot be claimed");
+                None
+            }
+        });
+    }
+    Ok(claimed)
 }
 
 /// Messages for which there is no device now wait in the store until one pulls them.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::Shared;
-use super::retry::until_done;
+use super::retry::{is_poison, until_done};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, ReportId};
 use crate::store::ReceivedSms;
@@ -30,10 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
             batch.acks.push(delivery.ack);
         }
         let acks = std::mem::take(&mut batch.acks);
-        // Everything here may be done twice without harm, so a store that is away is waited for, and the broker
-        // keeps what it has until then.
-        let done = until_done(|| process(&shared, &batch), |error| given_up(&shared, error)).await;
-        match done {
+        match store(&shared, batch).await {
             Ok(replies) => {
                 Ack::acknowledge(acks);
                 reply(&shared, &receipts, replies).await;
@@ -43,6 +40,28 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
             }
         }
     }
+}
+
+/// Stores a batch, however long that takes, and says what is to be answered.
+async fn store(shared: &Shared, batch: Batch) -> Result<Vec<Downlink>> {
+    // Everything here may be done twice without harm, so a store that is away is waited for, and the broker keeps
+    // what it has until then.
+    let error = match until_done(|| process(shared, &batch), |error| given_up(shared, error)).await {
+        Err(error) if is_poison(&error) => error,
+        outcome => return outcome,
+    };
+    tracing::error!(%error, "could not store device traffic; storing it one by one");
+    let mut replies = Vec::new();
+    for single in batch.into_singles() {
+        match until_done(|| process(shared, &single), |error| given_up(shared, error)).await {
+            Ok(reply) => replies.extend(reply),
+            Err(error) if is_poison(&error) => {
+                tracing::error!(%error, "set device traffic aside that cannot be stored")
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(replies)
 }
 
 /// While the gateway stops, what cannot be stored is left to the broker.
@@ -61,6 +80,14 @@ struct Batch {
 }
 
 impl Batch {
+    /// Each of its deliveries alone.
+    fn into_singles(self) -> impl Iterator<Item = Self> {
+        let reports = self.reports.into_iter().map(|one| Self { reports: vec![one], ..Self::default() });
+        let inbound = self.inbound.into_iter().map(|one| Self { inbound: vec![one], ..Self::default() });
+        let presence = self.presence.into_iter().map(|one| Self { presence: vec![one], ..Self::default() });
+        presence.chain(reports).chain(inbound)
+    }
+
     fn add(&mut self, event: DeviceEvent) {
         match event {
             DeviceEvent::Report { device, message, report } => {

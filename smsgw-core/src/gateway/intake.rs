@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::retry::is_poison;
 use super::{Shared, Submitted};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::id::DeviceId;
@@ -27,6 +28,13 @@ pub(super) struct Submission {
     rows: Vec<Insertion>,
     answer: oneshot::Sender<Result<Vec<Inserted>>>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    /// A caller that has gone left its messages as the outcomes say.
+    fn answer(self, outcomes: Result<Vec<Inserted>>) {
+        let _ = self.answer.send(outcomes);
+    }
 }
 
 pub(super) struct Intake {
@@ -183,19 +191,39 @@ pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Sub
 async fn commit(shared: &Shared, mut batch: Vec<Submission>) {
     let sizes: Vec<usize> = batch.iter().map(|submission| submission.rows.len()).collect();
     let rows: Vec<Insertion> = batch.iter_mut().flat_map(|submission| submission.rows.drain(..)).collect();
-    let outcomes = match shared.store.insert(&rows).await {
-        Ok(outcomes) => outcomes,
+    match shared.store.insert(&rows).await {
+        Ok(outcomes) => {
+            let pushed: Vec<Job> = jobs(&rows, &outcomes);
+            let mut outcomes = outcomes.into_iter();
+            for (submission, size) in batch.into_iter().zip(sizes) {
+                submission.answer(Ok(outcomes.by_ref().take(size).collect()));
+            }
+            push(shared, &pushed).await;
+        }
+        Err(error) if is_poison(&error) && batch.len() > 1 => {
+            let mut rows = &rows[..];
+            for (submission, size) in batch.into_iter().zip(sizes) {
+                let (own, others) = rows.split_at(size);
+                rows = others;
+                let outcomes = shared.store.insert(own).await;
+                let pushed = outcomes.as_deref().map(|outcomes| jobs(own, outcomes)).unwrap_or_default();
+                submission.answer(outcomes);
+                push(shared, &pushed).await;
+            }
+        }
         Err(error) => {
             tracing::warn!(%error, messages = rows.len(), "could not commit new messages");
             for submission in batch {
-                let _ = submission.answer.send(Err(error.clone()));
+                submission.answer(Err(error.clone()));
             }
-            return;
         }
-    };
-    let jobs: Vec<Job> = rows
-        .iter()
-        .zip(&outcomes)
+    }
+}
+
+/// What is due now of the messages that were added.
+fn jobs(rows: &[Insertion], outcomes: &[Inserted]) -> Vec<Job> {
+    rows.iter()
+        .zip(outcomes)
         .filter(|(row, outcome)| row.message.state == State::Queued && **outcome == Inserted::New)
         .map(|(row, _)| Job {
             id: row.message.id,
@@ -203,17 +231,15 @@ async fn commit(shared: &Shared, mut batch: Vec<Submission>) {
             priority: row.message.priority,
             device: row.message.device,
         })
-        .collect();
-    let mut outcomes = outcomes.into_iter();
-    for (submission, size) in batch.into_iter().zip(sizes) {
-        // A caller that has gone left its messages committed.
-        let _ = submission.answer.send(Ok(outcomes.by_ref().take(size).collect()));
-    }
-    if let Err(error) = push(shared, &jobs).await {
-        tracing::warn!(%error, messages = jobs.len(), "the queue did not take new messages; they are pushed again");
-    }
+        .collect()
 }
 
-async fn push(shared: &Shared, jobs: &[Job]) -> Result<()> {
-    if jobs.is_empty() { Ok(()) } else { shared.queue.push(jobs).await }
+/// After the answers: whether the queue takes the ids is no concern of those who submitted.
+async fn push(shared: &Shared, jobs: &[Job]) {
+    if jobs.is_empty() {
+        return;
+    }
+    if let Err(error) = shared.queue.push(jobs).await {
+        tracing::warn!(%error, messages = jobs.len(), "the queue did not take new messages; they are pushed again");
+    }
 }

@@ -26,15 +26,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn look(shared: &Shared) -> Result<()> {
     loop {
-        // A queue that has run dry may have lost what the store believes to be in it.
-        let requeue = shared.queue.depth().await?.ready == 0;
+        // A queue that has run dry may have lost what the store believes to be in it. One that does not answer is no
+        // reason to let messages outlive their time.
+        let requeue = shared.queue.depth().await.is_ok_and(|depth| depth.ready == 0);
         let due = shared.store.due(DueQuery { max: BATCH, requeue }).await?;
         let left = due.moved.iter().filter_map(|moved| Some((moved.device?, moved.id)));
         shared.fleet.release(left, shared.clock.now());
+        shared.announce(due.moved);
         if !due.jobs.is_empty() {
             shared.queue.push(&due.jobs).await?;
         }
-        shared.announce(due.moved);
         if !due.more || shared.stop.is_cancelled() {
             return Ok(());
         }
