@@ -35,13 +35,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME", env = "MQTT_USERNAME", requires = "mqtt_password")]
     mqtt_username: Option<String>,
     /// Its password
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        env = "MQTT_PASSWORD",
-        hide_env_values = true,
-        requires = "mqtt_username"
-    )]
+    #[arg(long, value_name = "PASSWORD", env = "MQTT_PASSWORD", hide_env_values = true)]
     mqtt_password: Option<String>,
 }
 

@@ -67,18 +67,22 @@ async fn run(flags: Flags) -> Result<(), String> {
     if let Some(limit) = flags.rate_limit {
         builder = builder.rate_limit(limit);
     }
-    let running = builder.build().start().await.map_err(|error| with_causes(&error))?;
+    let mut running = builder.build().start().await.map_err(|error| with_causes(&error))?;
 
     let demo = demo::Demo::prepare(&running.handle(), &flags).await?;
     let mqtt = format!("mqtt://{}", broker.local_addr());
     let phones = phones::start(&demo.devices, &mqtt, &flags.data)?;
     demo.announce(&flags, &format!("http://{http}"), &mqtt);
 
-    let served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN).await;
+    let served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN);
+    tokio::select! {
+        served = served => served.map_err(|error| format!("cannot serve HTTP: {error}"))?,
+        error = running.failed() => return Err(with_causes(&error)),
+    }
     let drained = running.drain(DRAIN).await.map_err(|error| with_causes(&error));
     drop(phones);
     broker.close().await;
-    served.map_err(|error| format!("cannot serve HTTP: {error}")).and(drained)
+    drained
 }
 
 /// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the process at once.

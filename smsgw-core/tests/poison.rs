@@ -27,6 +27,7 @@ enum Bad {
     Insert,
     Claim,
     Report,
+    Due,
 }
 
 /// A store that fails for good whenever a batch holds one message.
@@ -84,6 +85,7 @@ impl MessageStore for Poisoned {
     }
 
     async fn due(&self, query: DueQuery) -> Result<Due> {
+        assert_ne!(self.bad, Bad::Due, "a bug of the backend");
         self.inner.due(query).await
     }
 
@@ -106,7 +108,7 @@ struct Setup {
     handle: Handle,
     account: AccountId,
     transport: MemoryTransport,
-    _running: smsgw_core::gateway::Running,
+    running: smsgw_core::gateway::Running,
 }
 
 async fn setup(bad: Bad) -> Setup {
@@ -116,7 +118,7 @@ async fn setup(bad: Bad) -> Setup {
     let running = gateway.start().await.expect("starts");
     let handle = running.handle();
     let account = handle.ensure_account("test").await.expect("an account").id;
-    Setup { handle, account, transport, _running: running }
+    Setup { handle, account, transport, running }
 }
 
 impl Setup {
@@ -209,4 +211,11 @@ async fn a_report_that_cannot_be_stored_is_set_aside_alone() {
     while !matches!(phone.command().await, Some(Command::Send { .. })) {}
     phone.report(next, ReportState::Sent).await.expect("heard");
     setup.reaches(next, State::Sent).await;
+}
+
+#[tokio::test]
+async fn a_stage_that_panics_is_told_of() {
+    let mut setup = setup(Bad::Due).await;
+    let failed = tokio::time::timeout(Duration::from_secs(10), setup.running.failed()).await;
+    assert_eq!(failed.expect("within 10 s").kind(), ErrorKind::Internal);
 }

@@ -37,6 +37,25 @@ impl Running {
         self.handle.clone()
     }
 
+    /// Waits until a stage ends that should not, as by a panic in a backend: the gateway is then no whole any more, and
+    /// its process had better end and be started again. Does not return while all is well.
+    ///
+    /// # Cancel safety
+    /// Dropped, nothing is lost; it may be called again.
+    pub async fn failed(&mut self) -> Error {
+        let ended = tokio::select! {
+            Some(ended) = self.stages.join_next() => ended,
+            Some(ended) = self.inbound.join_next() => ended,
+            else => return Error::new(ErrorKind::Closed, "gateway", "run"),
+        };
+        let error =
+            Error::new(ErrorKind::Internal, "gateway", "run").with_detail("a stage of the gateway has ended");
+        match ended {
+            Ok(()) => error,
+            Err(panic) => error.with_source(panic),
+        }
+    }
+
     /// Accepts nothing more, finishes what is under way, and closes the backends: transport, queue, store.
     ///
     /// # Errors
