@@ -4,7 +4,7 @@
     native_client.py mqtt://HOST:1883 ID KEY --exec 'termux-sms-send -n {to}'
 
 The text goes to the command's standard input; an argument may say {to}, {body} or {sim} instead. No shell is
-involved. Exit code 0 means sent. The rules that it keeps are those of docs/PROTOCOL.md, 1.2.
+involved. Exit code 0 means sent. The rules that it keeps are those of docs/PROTOCOL.md.
 """
 import argparse, json, os, re, shlex, signal, subprocess, sys, threading, time, uuid
 from datetime import datetime, timezone

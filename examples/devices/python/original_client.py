@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The original system's client, as its users run it (docs/PROTOCOL.md, 1.1). Works with paho-mqtt 1.6 and 2.x.
+"""The original system's client, as its users run it (docs/PROTOCOL.md). Works with paho-mqtt 1.6 and 2.x.
 
     original_client.py KEY                        the embedded demo broker: localhost:1883, no TLS
     original_client.py KEY --port 8883 --ca ca.crt --cert client.crt --tls-key client.key

@@ -1,6 +1,6 @@
 //! The device's half of the native protocol: what turns a modem or a phone into a device of the gateway.
 //!
-//! Write a [`Radio`], give it to a [`Device`], and the rest of PROTOCOL 1.2 is kept: every message is
+//! Write a [`Radio`], give it to a [`Device`], and the rest of the protocol is kept: every message is
 //! journalled before the broker hears that it arrived and marked before the radio is touched, so a process
 //! that is killed at any moment sends nothing twice and loses nothing. Reports are repeated until the gateway
 //! has stored them.
