@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::device::Device;
+use crate::device::{Device, DeviceKey};
 use crate::error::Result;
 use crate::id::AccountId;
 use crate::key::{Credential, CredentialError, CredentialKind, KeyDigest, KeyId};
@@ -83,11 +83,11 @@ impl Authenticator {
         }))
     }
 
-    /// Checks the API key of a device, and says which device it is.
+    /// Checks the API key of a device, and says which device it is and what is known of the key.
     ///
     /// # Errors
     /// Where the store cannot be asked: the key is then neither good nor bad.
-    pub async fn device(&self, presented: &str) -> Result<Result<(Device, KeyId), Refusal>> {
+    pub async fn device(&self, presented: &str) -> Result<Result<(Device, DeviceKey), Refusal>> {
         let credential = match parse(presented, CredentialKind::Device) {
             Ok(credential) => credential,
             Err(refusal) => return Ok(Err(refusal)),
@@ -102,7 +102,7 @@ impl Authenticator {
         let device = self.store.find_devices(&[record.device]).await?.pop().flatten();
         let Some(device) = device else { return Ok(Err(Refusal::Unknown)) };
         self.store.touch_key(record.id, self.clock.now()).await?;
-        Ok(Ok((device, record.id)))
+        Ok(Ok((device, record)))
     }
 
     /// Compares also where there is no record, so that an unknown id takes as long as a wrong secret. The secret is

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use smsgw_core::device::Protocol;
 use smsgw_core::gateway::{Gateway, Handle, NewDevice, Running, Submitted};
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::state::{Reason, ReportState, State};
-use smsgw_core::transport::Command;
+use smsgw_core::store::{MessageQuery, MessageStore};
+use smsgw_core::transport::{Command, TopicKey};
 
 struct Setup {
+    store: MemoryStore,
     transport: MemoryTransport,
     running: Running,
     handle: Handle,
@@ -18,11 +21,12 @@ struct Setup {
 
 async fn setup() -> Setup {
     let transport = MemoryTransport::new();
-    let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone()).build();
+    let store = MemoryStore::new();
+    let gateway = Gateway::builder(store.clone(), MemoryQueue::new(), transport.clone()).build();
     let running = gateway.start().await.expect("starts");
     let handle = running.handle();
     let account = handle.ensure_account("test").await.expect("an account").id;
-    Setup { transport, running, handle, account }
+    Setup { store, transport, running, handle, account }
 }
 
 impl Setup {
@@ -241,5 +245,101 @@ async fn draining_finishes_what_was_accepted_and_accepts_nothing_more() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     setup.running.drain(Duration::from_secs(10)).await.expect("drains");
-    assert!(load.await.expect("the load ends") > 0);
+    let accepted = load.await.expect("the load ends");
+    assert!(accepted > 0);
+    // What was accepted is there, and nothing of it is half-way: sent, or in the queue for the next start.
+    let mut query = MessageQuery::new(account, 1_000);
+    let mut found = 0;
+    loop {
+        let page = setup.store.messages(&query).await.expect("read");
+        for message in &page.items {
+            let rests =
+                [State::Queued, State::Scheduled, State::Dispatched, State::Sent].contains(&message.state);
+            assert!(rests, "{message:?}");
+        }
+        found += page.items.len();
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, accepted);
+}
+
+#[tokio::test]
+async fn a_rate_limit_lets_the_next_go_also_after_a_pause() {
+    let setup = setup().await;
+    let device = setup.device_with(Some("5/s")).await;
+    let mut link = setup.transport.connect(device).await;
+    // So long that whatever the arrival had set ticking has run out.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    for n in 0..4 {
+        let id = setup.submit(&format!("message {n}"), None).await;
+        assert_eq!(next_sms(&mut link).await.0, id);
+        link.report(id, ReportState::Sent).await.expect("heard");
+    }
+    let mut ids = Vec::new();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    for n in 0..4 {
+        ids.push(setup.submit(&format!("message {n}"), None).await);
+    }
+    for id in ids {
+        assert_eq!(next_sms(&mut link).await.0, id);
+    }
+}
+
+#[tokio::test]
+async fn an_original_device_is_given_messages_no_faster_than_a_radio_sends() {
+    let setup = setup().await;
+    let new =
+        NewDevice { name: "phone".into(), description: None, protocol: Protocol::Original, rate_limit: None };
+    let device = setup.handle.create_device(setup.account, new).await.expect("a device").id;
+    let (key, _) = setup.handle.create_key(setup.account, device, None).await.expect("made").expect("there");
+    let mut link = setup.transport.connect_original(TopicKey::new(key.expose())).await;
+    let began = tokio::time::Instant::now();
+    for n in 0..12 {
+        setup.submit(&format!("message {n}"), None).await;
+    }
+    for _ in 0..12 {
+        next_sms(&mut link).await;
+    }
+    // A burst of two, then one in 50 ms; the machine may be late, never early.
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_original_device_whose_key_expires_gets_nothing_more() {
+    let setup = setup().await;
+    let new =
+        NewDevice { name: "phone".into(), description: None, protocol: Protocol::Original, rate_limit: None };
+    let device = setup.handle.create_device(setup.account, new).await.expect("a device").id;
+    let end = Some(setup.handle.now() + Duration::from_millis(300));
+    let (key, _) = setup.handle.create_key(setup.account, device, end).await.expect("made").expect("there");
+    let mut link = setup.transport.connect_original(TopicKey::new(key.expose())).await;
+    let id = setup.submit("in time", None).await;
+    assert_eq!(next_sms(&mut link).await.0, id);
+    let gone = async {
+        let presence =
+            async || setup.handle.device(setup.account, device).await.expect("read").expect("there").presence;
+        while presence().await.online {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("its key has expired");
+    let id = setup.submit("too late", None).await;
+    setup.reaches(id, State::Scheduled).await;
+    assert!(tokio::time::timeout(Duration::from_millis(100), next_sms(&mut link)).await.is_err());
+}
+
+#[tokio::test]
+async fn submitting_more_than_one_write_takes_is_fine() {
+    let setup = setup().await;
+    let new = NewMessage::new(
+        setup.account,
+        "+5351234567".parse().expect("a number"),
+        Body::new("x").expect("a body"),
+    );
+    let outcomes = setup.handle.submit(vec![new; 2_500]).await.expect("submitted");
+    assert_eq!(outcomes.len(), 2_500);
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Submitted::Accepted(_))));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Shared;
-use super::fleet::Placement;
+use super::fleet::{Placement, Route};
 use super::retry::{is_poison, until_done};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
@@ -80,14 +80,18 @@ async fn held_room(shared: &Shared, batch: usize) -> usize {
 
 async fn send_leased(shared: &Shared, jobs: Vec<Leased>, placements: Vec<Placement>) {
     let mut claims = Vec::with_capacity(jobs.len());
+    let mut taken = Vec::with_capacity(jobs.len());
     let mut waits = Vec::new();
     for (leased, placement) in jobs.iter().zip(placements) {
         match placement {
-            Placement::Device(device) => claims.push(Claim { id: leased.job.id, device }),
+            Placement::Device { device, is_new } => {
+                claims.push(Claim { id: leased.job.id, device });
+                taken.push(is_new);
+            }
             Placement::Wait(reason) => waits.push((leased.job, reason)),
         }
     }
-    let done = tokio::join!(claim_and_send(shared, &claims), set_aside(shared, &waits));
+    let done = tokio::join!(claim_and_send(shared, &claims, &taken), set_aside(shared, &waits));
     if let Err(error) = done.0.and(done.1) {
         // The ids stay leased, or come again by reconciliation; nothing is settled that may not be done.
         tracing::warn!(%error, messages = jobs.len(), "could not send a batch; it is tried again");
@@ -99,22 +103,17 @@ async fn send_leased(shared: &Shared, jobs: Vec<Leased>, placements: Vec<Placeme
     }
 }
 
-async fn claim_and_send(shared: &Shared, claims: &[Claim]) -> Result<()> {
+/// `taken` says for which claims a place in a window was taken; the others had theirs, and keep it.
+async fn claim_and_send(shared: &Shared, claims: &[Claim], taken: &[bool]) -> Result<()> {
     if claims.is_empty() {
         return Ok(());
     }
-    let claimed = match claim(shared, claims).await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            shared.fleet.release(claims.iter().map(|c| (c.device, c.id)), shared.clock.now());
-            return Err(error);
-        }
-    };
-    let missed = claims.iter().zip(&claimed).filter(|(_, got)| got.is_none()).map(|(c, _)| (c.device, c.id));
-    shared.fleet.release(missed, shared.clock.now());
-    let addresses = shared.fleet.addresses(claims.iter().map(|claim| claim.device));
-    let messages =
-        claimed.into_iter().zip(addresses).filter_map(|(message, address)| Some((message?, address)));
+    let claimed = claim(shared, claims).await;
+    let got = |index: usize| claimed.as_ref().is_ok_and(|claimed| claimed[index].is_some());
+    let missed = (0..claims.len()).filter(|index| taken[*index] && !got(*index));
+    shared.fleet.release(missed.map(|index| (claims[index].device, claims[index].id)), shared.clock.now());
+    let routes = shared.fleet.routes(claims.iter().map(|claim| claim.device));
+    let messages = claimed?.into_iter().zip(routes).filter_map(|(message, route)| Some((message?, route)));
     send(shared, messages.collect()).await
 }
 
@@ -164,18 +163,22 @@ struct Record {
     id: MessageId,
     epoch: u32,
     device: DeviceId,
+    session: u64,
     // Who may have it if this device has not got it.
     otherwise: WaitsFor,
     reports: bool,
+    // The device may subscribe only after it has authenticated, and nobody tells when.
+    may_subscribe_late: bool,
 }
 
 /// Publishes claimed messages and writes down what became of them.
-pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Address>)>) -> Result<()> {
+pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)>) -> Result<()> {
     let started = shared.clock.now();
     let mut records = Vec::with_capacity(messages.len());
     let mut downlinks = Vec::with_capacity(messages.len());
     let mut gone = Vec::new();
-    for (message, address) in messages {
+    for (message, route) in messages {
+        let original = route.as_ref().map(|route| matches!(route.address, Address::Original(_)));
         // A claim writes the device down, so there is one.
         let Some(device) = message.device else { continue };
         // Only on its first attempt is it sure that no earlier one has reached the device.
@@ -184,14 +187,16 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Address
             id: message.id,
             epoch: message.attempts,
             device,
+            session: route.as_ref().map_or(0, |route| route.session),
             otherwise: if stays { WaitsFor::Device(device) } else { WaitsFor::Account(message.account) },
-            reports: matches!(address, Some(Address::Native(_))),
+            reports: original == Some(false),
+            may_subscribe_late: original == Some(true) && !shared.fleet.tells_listening(),
         };
-        match address {
-            Some(address) => {
+        match route {
+            Some(route) => {
                 let remaining = started.until(message.expires_at);
                 downlinks.push(Downlink {
-                    address,
+                    address: route.address,
                     command: Command::Send { message: Box::new(message), remaining },
                 });
                 records.push(record);
@@ -221,8 +226,8 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
     let transitions: Vec<Transition> =
         outcomes.iter().map(|(record, sent)| transition(shared, record, sent, now)).collect();
     for (record, sent) in outcomes {
-        if matches!(sent, Sent::NoSubscriber) {
-            shared.fleet.leave(record.device, now);
+        if matches!(sent, Sent::NoSubscriber) && !record.may_subscribe_late {
+            shared.fleet.miss(record.device, record.session, now);
         }
     }
     if let Some(error) =
@@ -238,14 +243,18 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
     let left = outcomes.iter().filter(|outcome| !kept(outcome)).map(|(record, _)| (record.device, record.id));
     shared.fleet.release(left, now);
     announce(shared, written?);
-    let waiting =
-        outcomes.iter().filter(|(_, sent)| matches!(sent, Sent::NoSubscriber)).map(|(r, _)| r.otherwise);
+    let is_aside = |(r, sent): &&(Record, Sent)| matches!(sent, Sent::NoSubscriber) && !r.may_subscribe_late;
+    let waiting = outcomes.iter().filter(is_aside).map(|(record, _)| record.otherwise);
     shared.fleet.set_aside(waiting, now);
     Ok(())
 }
 
 fn transition(shared: &Shared, record: &Record, sent: &Sent, now: Timestamp) -> Transition {
     let change = match sent {
+        Sent::NoSubscriber if record.may_subscribe_late => {
+            let pause = RESEND_AFTER * (1 << record.epoch.saturating_sub(1).min(6));
+            Change::Deferred { reason: Reason::DeviceOffline, until: now + pause }
+        }
         Sent::Taken => Change::Dispatched { recheck: record.reports.then_some(shared.settings.recheck) },
         Sent::NoSubscriber => Change::SetAside {
             reason: Reason::DeviceOffline,

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use self::link::Link;
 use self::roster::Roster;
-use crate::device::Device;
+use crate::device::{Device, DeviceKey};
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::KeyId;
 use crate::queue::Job;
@@ -25,6 +25,10 @@ use crate::state::{Reason, WaitsFor};
 use crate::store::Pull;
 use crate::time::Timestamp;
 use crate::transport::{Address, TopicKey};
+
+/// How fast a device of the original protocol is given messages where nothing else is said. It acknowledges nothing, so
+/// no window holds what a device that has ceased to read would lose; no radio is faster.
+const ORIGINAL_RATE: &str = "20/s";
 
 /// How many messages a device may have in hand that it has not acknowledged. No broker queue overflows below that.
 pub(super) const WINDOW: usize = 16;
@@ -41,8 +45,13 @@ pub struct Presence {
 /// Where a job goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placement {
-    /// To this device; a place in its window is taken.
-    Device(DeviceId),
+    /// To this device; a place in its window is taken, unless it has the message in hand already.
+    Device {
+        /// Which.
+        device: DeviceId,
+        /// Whether the place was taken now.
+        is_new: bool,
+    },
     /// Nowhere yet.
     Wait(Reason),
 }
@@ -51,8 +60,15 @@ pub(super) enum Placement {
 #[derive(Debug)]
 pub(super) struct PullTicket {
     pub(super) pull: Pull,
-    pub(super) address: Address,
+    pub(super) route: Route,
     marks: (u64, u64),
+}
+
+/// How to reach a device, in its session of the moment.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) address: Address,
+    pub(super) session: u64,
 }
 
 #[derive(Default)]
@@ -65,6 +81,8 @@ struct Inner {
     // Places that the dispatcher may fill: those of devices for which nothing older waits.
     open: usize,
     online: usize,
+    // Devices that are there and have no place free: what they have in hand may leave it any moment.
+    full: usize,
     // Devices that may have something to pull, and those whose rate limit holds them until then.
     candidates: VecDeque<DeviceId>,
     paced: BTreeSet<(Timestamp, DeviceId)>,
@@ -116,7 +134,9 @@ impl Fleet {
         inner.online = inner.online - std::mem::replace(&mut link.counted_online, online) + online;
         roster.online = roster.online - std::mem::replace(&mut link.counted_in_roster, online) + online;
         let full = usize::from(link.online && free == 0);
-        roster.full = roster.full - std::mem::replace(&mut link.counted_full, full) + full;
+        let counted_full = std::mem::replace(&mut link.counted_full, full);
+        roster.full = roster.full - counted_full + full;
+        inner.full = inner.full - counted_full + full;
         let paced = usize::from(free > 0 && allowed == 0);
         roster.paced = roster.paced - std::mem::replace(&mut link.counted_paced, paced) + paced;
         if open > 0 {
@@ -126,7 +146,11 @@ impl Fleet {
             self.opened.notify_one();
         }
         if free > 0 && allowed == 0 {
-            inner.paced.insert((link.pace.next(now), id));
+            let due = (link.pace.next(now), id);
+            // Who waits for the next one waits for this one now.
+            if inner.paced.insert(due) && inner.paced.first() == Some(&due) {
+                self.pullable.notify_one();
+            }
         }
         if drains && allowed > 0 && !std::mem::replace(&mut link.is_candidate, true) {
             inner.candidates.push_back(id);
@@ -136,9 +160,9 @@ impl Fleet {
     }
 
     /// A native device began a session, or an original one has authenticated with `key`. Nothing is in its hands.
-    pub(super) fn arrive(&self, device: &Device, address: Address, key: Option<KeyId>, now: Timestamp) {
+    pub(super) fn arrive(&self, device: &Device, address: Address, key: Option<DeviceKey>, now: Timestamp) {
         let mut inner = self.lock();
-        let rate = device.rate_limit.or(self.default_rate);
+        let rate = self.rate(device.rate_limit, &address);
         let online = match &address {
             Address::Native(_) => true,
             Address::Original(topic) => !self.tells_listening || inner.listening.contains(topic),
@@ -160,11 +184,41 @@ impl Fleet {
         }
         self.change(&mut inner, device.id, now, |link| {
             link.key = key;
+            link.session += 1;
             link.online = online;
             link.in_hand.clear();
+            link.reserved = 0;
             // What was set aside while it was away is asked for.
             link.waiting = mark;
         });
+    }
+
+    fn rate(&self, own: Option<RateLimit>, address: &Address) -> Option<RateLimit> {
+        let of_protocol =
+            || matches!(address, Address::Original(_)).then(|| ORIGINAL_RATE.parse().ok()).flatten();
+        own.or(self.default_rate).or_else(of_protocol)
+    }
+
+    /// Whether the transport says when an original device subscribes.
+    pub(super) fn tells_listening(&self) -> bool {
+        self.tells_listening
+    }
+
+    /// A device turned out not to be there, in the session that `route` led to.
+    pub(super) fn miss(&self, device: DeviceId, session: u64, now: Timestamp) {
+        let mut inner = self.lock();
+        self.change(&mut inner, device, now, |link| link.online &= link.session != session);
+    }
+
+    /// Devices whose key has expired are there no more; returns them.
+    pub(super) fn expire(&self, now: Timestamp) -> Vec<DeviceId> {
+        let mut inner = self.lock();
+        let over = inner.links.iter().filter(|(_, link)| link.online && !link.may_stay(now));
+        let over: Vec<DeviceId> = over.map(|(id, _)| *id).collect();
+        for device in &over {
+            self.change(&mut inner, *device, now, |link| link.online = false);
+        }
+        over
     }
 
     /// A device went away.
@@ -186,15 +240,16 @@ impl Fleet {
         let mark = inner.mark;
         if let Some(device) = device {
             self.change(&mut inner, device, now, |link| {
-                link.online = listening;
+                link.online = listening && link.may_stay(now);
                 link.waiting = mark;
             });
         }
     }
 
-    /// Whether the key of an original device is the one that it came in with.
+    /// A key is no longer good: the device that came in with it is there no more.
     pub(super) fn forget_key(&self, device: DeviceId, key: KeyId) {
-        let uses_it = self.lock().links.get(&device).is_some_and(|link| link.key == Some(key));
+        let uses = |link: &Link| link.key.as_ref().is_some_and(|used| used.id == key);
+        let uses_it = self.lock().links.get(&device).is_some_and(uses);
         if uses_it {
             self.remove(device);
         }
@@ -218,8 +273,8 @@ impl Fleet {
     }
 
     pub(super) fn set_rate_limit(&self, device: DeviceId, rate: Option<RateLimit>, now: Timestamp) {
-        let rate = rate.or(self.default_rate);
         let mut inner = self.lock();
+        let rate = inner.links.get(&device).and_then(|link| self.rate(rate, &link.address));
         self.change(&mut inner, device, now, |link| link.pace = super::pace::Pace::new(rate, now));
     }
 
@@ -235,13 +290,14 @@ impl Fleet {
         self.lock().links.get(&device).map(|link| link.account)
     }
 
-    /// How many jobs the dispatcher should lease, at most `max`. `None`: none now, since every device that is there
-    /// is full; wait for [`Fleet::opened`].
+    /// How many jobs the dispatcher should lease, at most `max`. `None`: none now, since places are about to open; wait
+    /// for [`Fleet::opened`].
     pub(super) fn room(&self, max: usize) -> Option<usize> {
         let inner = self.lock();
         match inner.open {
-            // Nobody is there: what is leased is set aside, with the reason.
-            0 if inner.online == 0 => Some(max),
+            // Nobody is there, or all wait for their rate or for older messages: what is leased is set aside, with
+            // the reason.
+            0 if inner.full == 0 => Some(max),
             0 => None,
             open => Some(open.min(max)),
         }
@@ -269,7 +325,7 @@ impl Fleet {
         };
         // Sent again under the same id: it has its place.
         if link.in_hand.contains(&id) {
-            return Placement::Device(device);
+            return Placement::Device { device, is_new: false };
         }
         if link.waiting > 0 {
             return Placement::Wait(Reason::OlderFirst);
@@ -281,7 +337,7 @@ impl Fleet {
             return Placement::Wait(Reason::RateLimited);
         }
         self.change(inner, device, now, |link| link.take(id, now));
-        Placement::Device(device)
+        Placement::Device { device, is_new: true }
     }
 
     fn place_in(&self, inner: &mut Inner, account: AccountId, id: MessageId, now: Timestamp) -> Placement {
@@ -297,7 +353,7 @@ impl Fleet {
             }
             // Taking the place puts the device at the end of the turn again, if it has more.
             self.change(inner, device, now, |link| link.take(id, now));
-            return Placement::Device(device);
+            return Placement::Device { device, is_new: true };
         }
         Placement::Wait(match inner.rosters.get(&account) {
             Some(roster) if roster.paced > 0 => Reason::RateLimited,
@@ -378,7 +434,8 @@ impl Fleet {
             link.reserved += room;
             link.pace.take(now, room);
             let pull = Pull { device, account, max: room };
-            tickets.push(PullTicket { pull, address: link.address.clone(), marks });
+            let route = Route { address: link.address.clone(), session: link.session };
+            tickets.push(PullTicket { pull, route, marks });
             self.change(inner, device, now, |_| ());
         }
         tickets
@@ -398,7 +455,9 @@ impl Fleet {
             members.extend(roster.members.iter().copied());
         }
         self.change(&mut inner, device, now, |link| {
-            link.reserved -= max.min(link.reserved);
+            if link.session == ticket.route.session {
+                link.reserved -= max;
+            }
             link.pace.refund(max - ids.len());
             link.in_hand.extend(ids);
             if exhausted && link.waiting == ticket.marks.0 {
@@ -412,9 +471,10 @@ impl Fleet {
     }
 
     /// Where messages for these devices go; `None` where a device has gone.
-    pub(super) fn addresses(&self, devices: impl Iterator<Item = DeviceId>) -> Vec<Option<Address>> {
+    pub(super) fn routes(&self, devices: impl Iterator<Item = DeviceId>) -> Vec<Option<Route>> {
         let inner = self.lock();
-        devices.map(|id| inner.links.get(&id).map(|link| link.address.clone())).collect()
+        let route = |link: &Link| Route { address: link.address.clone(), session: link.session };
+        devices.map(|id| inner.links.get(&id).map(route)).collect()
     }
 
     /// The devices of these whose `last_seen` is to be written again: not more than once a minute each.

@@ -151,7 +151,8 @@ async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<V
             from: sms.from.clone(),
             body: sms.body.clone(),
             sim: sms.sim,
-            received_at: sms.received_at.unwrap_or(now),
+            // The device's clock may be wrong; what lies ahead would stay on top of every list.
+            received_at: sms.received_at.map_or(now, |at| at.min(now)),
         });
     }
     shared.store.receive(&rows).await?;

@@ -73,7 +73,11 @@ impl Intake {
         if !rows.is_empty() {
             // The caller keeps its own copy of what it submitted, so that the batch need not come back.
             let submitted: Vec<Message> = rows.iter().map(|row| row.message.clone()).collect();
-            let inserted = self.insert(rows).await?;
+            let mut inserted = Vec::with_capacity(rows.len());
+            while !rows.is_empty() {
+                let later = rows.split_off(rows.len().min(BATCH));
+                inserted.extend(self.insert(std::mem::replace(&mut rows, later)).await?);
+            }
             let mut inserted = submitted.into_iter().zip(inserted);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
                 *outcome = inserted.next().map(|(message, inserted)| match inserted {
@@ -91,7 +95,7 @@ impl Intake {
     }
 
     async fn insert(&self, rows: Vec<Insertion>) -> Result<Vec<Inserted>> {
-        let size = u32::try_from(rows.len().min(BACKLOG)).unwrap_or(u32::MAX);
+        let size = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(size).map_err(|_| {
             Error::new(ErrorKind::Throttled, "gateway", "submit")
                 .with_detail("more messages wait to be committed than the gateway keeps in memory")

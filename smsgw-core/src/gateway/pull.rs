@@ -57,7 +57,7 @@ async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
     for (ticket, claimed) in tickets.iter().zip(claimed) {
         let ids: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
         shared.fleet.pulled(ticket, &ids, true, now);
-        messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.address.clone()))));
+        messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.route.clone()))));
     }
     if messages.is_empty() {
         return true;

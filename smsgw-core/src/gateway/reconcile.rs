@@ -18,6 +18,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             _ = tick.tick() => {}
         }
+        for device in shared.fleet.expire(shared.clock.now()) {
+            tracing::info!(%device, "the key of a device has expired");
+        }
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
         }

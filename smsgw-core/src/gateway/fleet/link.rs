@@ -2,9 +2,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::WINDOW;
+use crate::device::DeviceKey;
 use crate::gateway::pace::Pace;
 use crate::id::{AccountId, MessageId};
-use crate::key::KeyId;
 use crate::rate::RateLimit;
 use crate::time::Timestamp;
 use crate::transport::Address;
@@ -15,7 +15,10 @@ const SEEN_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Link {
     pub(super) account: AccountId,
     pub(super) address: Address,
-    pub(super) key: Option<KeyId>,
+    /// The key that it came in with, where the transport cannot end its session.
+    pub(super) key: Option<DeviceKey>,
+    /// Raised each time it arrives: what is learned of an older session says nothing of this one.
+    pub(super) session: u64,
     pub(super) online: bool,
     pub(super) pace: Pace,
     /// Given and not acknowledged.
@@ -41,6 +44,7 @@ impl Link {
             account,
             address,
             key: None,
+            session: 0,
             online: false,
             pace: Pace::new(rate, now),
             in_hand: HashSet::new(),
@@ -60,6 +64,11 @@ impl Link {
     /// Places in the window that nobody has taken.
     pub(super) fn free(&self) -> usize {
         if self.online { WINDOW.saturating_sub(self.in_hand.len() + self.reserved) } else { 0 }
+    }
+
+    /// Whether the key that it came in with still opens anything.
+    pub(super) fn may_stay(&self, now: Timestamp) -> bool {
+        self.key.as_ref().and_then(|key| key.expires_at).is_none_or(|end| now < end)
     }
 
     pub(super) fn take(&mut self, id: MessageId, now: Timestamp) {

@@ -58,6 +58,7 @@ fn op() -> impl Strategy<Value = Op> {
 fn check(fleet: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
     let inner = fleet.lock();
     prop_assert_eq!(inner.open, inner.links.values().map(|link| link.counted_open).sum::<usize>());
+    prop_assert_eq!(inner.full, inner.links.values().filter(|link| link.online && link.free() == 0).count());
     prop_assert_eq!(inner.online, inner.links.values().filter(|link| link.online).count());
     for (id, link) in &inner.links {
         let roster = &inner.rosters[&link.account];
@@ -102,7 +103,7 @@ proptest! {
                     let id = Uuid::from_u128(1_000 + next).into();
                     let device = fixed.then(|| Uuid::from_u128(n).into());
                     let job = Job { id, account: account(n), priority: Priority::Normal, device };
-                    if let Placement::Device(device) = fleet.place(&[job], now)[0] {
+                    if let Placement::Device { device, is_new: true } = fleet.place(&[job], now)[0] {
                         held.push((device, id));
                     }
                 }

@@ -2,10 +2,9 @@ use std::collections::HashMap;
 
 use super::Shared;
 use crate::auth::Authenticator;
-use crate::device::{Device, Protocol, Sim};
+use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::DeviceId;
-use crate::key::KeyId;
 use crate::transport::{Address, Command, Downlink, TopicKey};
 
 /// A sign of life, or of its end.
@@ -58,8 +57,8 @@ pub(super) async fn process(shared: &Shared, signs: &[Sign]) -> Result<Vec<Downl
                     address: Address::Original(key.clone()),
                     command: Command::Authentication { accepted: device.is_some() },
                 });
-                if let Some((device, id)) = device {
-                    shared.fleet.arrive(&device, Address::Original(key.clone()), Some(id), now);
+                if let Some((device, record)) = device {
+                    shared.fleet.arrive(&device, Address::Original(key.clone()), Some(record), now);
                     tracing::info!(device = %device.id, "device authenticated");
                     seen.push((device.id, now, None));
                 }
@@ -85,10 +84,10 @@ async fn find_native(shared: &Shared, signs: &[Sign]) -> Result<HashMap<DeviceId
 }
 
 /// The device that comes in with a key of the original protocol.
-pub(super) async fn authenticate(shared: &Shared, key: &TopicKey) -> Result<Option<(Device, KeyId)>> {
+pub(super) async fn authenticate(shared: &Shared, key: &TopicKey) -> Result<Option<(Device, DeviceKey)>> {
     let authenticator = Authenticator::from_parts(shared.store.clone(), shared.clock.clone());
     match authenticator.device(key.expose()).await? {
-        Ok((device, id)) if device.protocol == Protocol::Original => Ok(Some((device, id))),
+        Ok((device, key)) if device.protocol == Protocol::Original => Ok(Some((device, key))),
         Ok((device, _)) => {
             tracing::warn!(target: "smsgw::security", device = %device.id, "refused a native device on an original topic");
             Ok(None)

@@ -45,6 +45,8 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
             Advanced::Recorded | Advanced::Unchanged | Advanced::Stale => {}
         }
     }
+    // Before anything that may fail: a repetition would find nothing new.
+    shared.announce(moved);
     // Whatever a report says, the device has taken the message out of its window.
     shared.fleet.release(reports.iter().map(|reported| (reported.device, reported.message)), now);
     let seen = shared.fleet.seen(reports.iter().map(|reported| reported.device), now);
@@ -52,6 +54,5 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
         let seen: Vec<_> = seen.into_iter().map(|device| (device, now, None)).collect();
         shared.store.touch_devices(&seen).await?;
     }
-    shared.announce(moved);
     Ok(reports.iter().map(|reported| (reported.device, reported.report.id)).collect())
 }
