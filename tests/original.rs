@@ -79,7 +79,9 @@ fn a_wrong_key_hears_so_receives_nothing_and_is_logged_without_the_key() {
             assert_eq!(client.line_starting("auth "), "auth unauthorized");
             gateway
                 .post("/messages", &json!({"to": "+5351234567", "body": "not for you", "device_id": device}));
-            assert_eq!(client.line(Duration::from_millis(300)).filter(|line| line.starts_with("sms ")), None);
+            while let Some(line) = client.line(Duration::from_millis(300)) {
+                assert!(!line.starts_with("sms "), "{line}");
+            }
         }
     }
     let log =

@@ -5,7 +5,7 @@ mod support;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::{Gateway, PATIENCE, Process, eventually, example};
+use support::{Gateway, Process, eventually, example};
 use tempfile::tempdir;
 
 #[test]
@@ -114,5 +114,4 @@ fn it_is_ready_and_says_how_each_part_is() {
     });
     assert_eq!(gateway.get("/health/live").0, 200);
     assert!(!gateway.log().contains(&gateway.token), "the log never holds the token");
-    let _ = PATIENCE;
 }

@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use flags::Flags;
 
-/// How long what is under way may take after the gateway was told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long requests, and then messages, that are under way may take after the gateway was told to stop.
+const DRAIN: Duration = Duration::from_secs(4);
 
 #[tokio::main]
 async fn main() -> ExitCode {

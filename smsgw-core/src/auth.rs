@@ -105,6 +105,11 @@ impl Authenticator {
         Ok(Ok((device, record)))
     }
 
+    /// The time by which it checks.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Compares also where there is no record, so that an unknown id takes as long as a wrong secret. The secret is
     /// checked before the dates: only who knows it learns that it has expired.
     fn check(

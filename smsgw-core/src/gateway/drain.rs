@@ -11,7 +11,7 @@ use super::{Handle, Shared, dispatch, inbound, intake, pull, reconcile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Inbox;
 
-/// A gateway at work. Dropped, it stops at once: leases protect what is under way.
+/// A gateway at work. Dropped, it takes no new work, and what is under way goes on without it: drain it instead.
 #[derive(Debug)]
 pub struct Running {
     handle: Handle,

@@ -99,7 +99,8 @@ impl Gateway {
     /// Opens the transport and starts the stages, as tasks of the runtime that this is called in.
     ///
     /// # Errors
-    /// Where the transport cannot be opened for good, as with credentials that its broker refuses.
+    /// Where the transport cannot be opened, as one that is open already. A broker that is away or refuses us is no
+    /// error here: [`Handle::health`] tells.
     pub async fn start(self) -> Result<Running> {
         let inbox = self.shared.transport.open().await?;
         Ok(Running::start(self.shared, self.submissions, inbox))

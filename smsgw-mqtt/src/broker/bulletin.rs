@@ -37,9 +37,11 @@ enum News {
 struct Board {
     /// How many connections listen to each key.
     listeners: HashMap<TopicKey, usize>,
-    /// How many connections listen to the answer for each key, and the keys that were answered while none did.
+    /// How many connections listen to the answer for each key.
     answer_listeners: HashMap<TopicKey, usize>,
-    missed: HashSet<TopicKey>,
+    /// How many connections have presented each key and do not listen to the answer yet, and whether it has been given
+    /// meanwhile, to nobody.
+    awaiting: HashMap<TopicKey, (usize, bool)>,
     /// The keys whose listeners have been told of.
     told: HashSet<TopicKey>,
     /// What is to be told, in order, and the same again to find it by.
@@ -79,13 +81,29 @@ impl Bulletin {
         self.add(&mut board, News::Listening(key));
     }
 
+    /// A connection presented `key` and does not listen to the answer yet.
+    pub(super) fn ask(&self, key: &str) {
+        self.lock().awaiting.entry(TopicKey::new(key)).or_default().0 += 1;
+    }
+
+    /// Whoever asked does not wait any more: it listens now, or is gone. Says whether the answer has been missed.
+    fn cease(board: &mut Board, key: &TopicKey) -> bool {
+        let Some((asking, missed)) = board.awaiting.get_mut(key) else { return false };
+        let missed = *missed;
+        *asking -= 1;
+        if *asking == 0 {
+            board.awaiting.remove(key);
+        }
+        missed
+    }
+
     /// A connection began to listen to the answer for `key`; `asked` is set where it presented the key before that.
     /// Where the answer has been given meanwhile, to nobody, another is due.
     pub(super) fn listen_for_answer(&self, key: &str, asked: bool) {
         let key = TopicKey::new(key);
         let mut board = self.lock();
         *board.answer_listeners.entry(key.clone()).or_default() += 1;
-        if asked && board.missed.remove(&key) {
+        if asked && Self::cease(&mut board, &key) {
             self.add(&mut board, News::Awaited(key));
         }
     }
@@ -106,14 +124,16 @@ impl Bulletin {
     pub(super) fn answer(&self, key: &str) {
         let key = TopicKey::new(key);
         let mut board = self.lock();
-        if !board.answer_listeners.contains_key(&key) {
-            board.missed.insert(key);
+        if !board.answer_listeners.contains_key(&key)
+            && let Some((_, missed)) = board.awaiting.get_mut(&key)
+        {
+            *missed = true;
         }
     }
 
-    /// Whoever presented `key` does not wait for the answer any more.
+    /// A connection that asked for the answer for `key` is gone.
     pub(super) fn forget(&self, key: &str) {
-        self.lock().missed.remove(&TopicKey::new(key));
+        Self::cease(&mut self.lock(), &TopicKey::new(key));
     }
 
     fn add(&self, board: &mut Board, news: News) {
@@ -195,9 +215,10 @@ mod tests {
     #[test]
     fn a_late_subscriber_is_told_of_once() {
         let bulletin = Bulletin::default();
+        bulletin.ask("a");
         bulletin.answer("a");
         bulletin.listen_for_answer("a", true);
-        bulletin.listen_for_answer("a", true);
+        bulletin.listen_for_answer("a", false);
         let key = TopicKey::new("a");
         assert_eq!(bulletin.next(), Some(BrokerEvent::AuthenticationAwaited { key }));
         assert_eq!(bulletin.next(), None);
@@ -206,16 +227,28 @@ mod tests {
     #[test]
     fn who_listens_when_the_answer_comes_gets_no_other() {
         let bulletin = Bulletin::default();
+        bulletin.ask("a");
         bulletin.listen_for_answer("a", true);
         bulletin.answer("a");
-        bulletin.leave_answer("a");
-        bulletin.listen_for_answer("a", true);
-        // Nor does who did not ask, or has gone meanwhile.
+        // Nor does who did not ask.
         bulletin.answer("b");
         bulletin.listen_for_answer("b", false);
-        bulletin.answer("c");
-        bulletin.forget("c");
-        bulletin.listen_for_answer("c", true);
         assert_eq!(bulletin.next(), None);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_are_gone() {
+        let bulletin = Bulletin::default();
+        bulletin.answer("nobody asked");
+        bulletin.ask("a");
+        bulletin.ask("a");
+        bulletin.answer("a");
+        bulletin.forget("a");
+        bulletin.forget("a");
+        bulletin.answer("a");
+        assert!(bulletin.lock().awaiting.is_empty());
+        bulletin.listen_for_answer("b", false);
+        bulletin.leave_answer("b");
+        assert!(bulletin.lock().answer_listeners.is_empty());
     }
 }

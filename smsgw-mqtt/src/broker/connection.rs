@@ -20,11 +20,11 @@ use mqtt5::packet::publish::PublishPacket;
 use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use secrecy::SecretString;
 
-use super::Shared;
 use super::login::{Denial, Login};
 use super::roster::Life;
 use super::rules::{self, Account, Publishing};
 use super::throttle::Throttle;
+use super::{Shared, ended};
 use crate::dialect::MAX_PAYLOAD;
 
 /// Topic filters that one connection may hold.
@@ -112,10 +112,14 @@ impl Connection {
             {
                 return Err(Denial::Will);
             }
+            if let Account::Native(device) = account {
+                // Its former connection may hang, and its last will would come after what this one says.
+                ended(&self.shared.roster.supersede(device)).await;
+            }
             self.shared.sessions.claim(&connect.client_id, &account).await?;
-            let entered = account
-                .device()
-                .is_none_or(|device| self.shared.roster.enter(device, self.number, &self.life, kicks));
+            let entered = account.device().is_none_or(|device| {
+                self.shared.roster.enter(device, self.number, &self.life, admitted.expires_at, kicks)
+            });
             if !entered {
                 continue;
             }
@@ -183,8 +187,8 @@ impl Connection {
         let Some(key) = rules::key_presented(topic) else { return };
         let mut topics = self.topics();
         let hears = topics.filters.iter().any(|filter| rules::key_answered(filter) == Some(key));
-        if !hears && topics.unanswered.len() < MAX_UNANSWERED {
-            topics.unanswered.insert(key.to_owned());
+        if !hears && topics.unanswered.len() < MAX_UNANSWERED && topics.unanswered.insert(key.to_owned()) {
+            self.shared.bulletin.ask(key);
         }
     }
 

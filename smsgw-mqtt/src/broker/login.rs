@@ -4,9 +4,10 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use smsgw_core::auth::{Authenticator, Refusal};
-use smsgw_core::device::{Device, Protocol};
+use smsgw_core::device::{Device, DeviceKey, Protocol};
 use smsgw_core::error::Error;
 use smsgw_core::id::DeviceId;
+use smsgw_core::time::Timestamp;
 use smsgw_core::transport::TopicKey;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -65,10 +66,21 @@ impl fmt::Display for Denial {
     }
 }
 
-/// Whom a client acts for, and the API key that it proved it with, where it did.
+/// Whom a client acts for, and the API key that it proved it with, where it did, with the end of that key.
 pub(super) struct Admitted {
     pub(super) account: Account,
     pub(super) api_key: Option<SecretString>,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+impl Admitted {
+    fn without_key(account: Account) -> Self {
+        Self { account, api_key: None, expires_at: None }
+    }
+
+    fn with_key(account: Account, api_key: &str, key: &DeviceKey) -> Self {
+        Self { account, api_key: Some(api_key.into()), expires_at: key.expires_at }
+    }
 }
 
 /// Checks who comes in.
@@ -103,26 +115,26 @@ impl Door {
             let password_matches = same(password, shared.password.expose_secret());
             same(username, &shared.username) && password_matches
         }) {
-            return chosen_id(login).map(|()| Admitted { account: Account::Shared, api_key: None });
+            return chosen_id(login).map(|()| Admitted::without_key(Account::Shared));
         }
         if same(username, password) {
-            let device = self.device(password).await?;
+            let (device, key) = self.device(password).await?;
             if device.protocol != Protocol::Original {
                 return Err(Denial::OtherProtocol);
             }
             chosen_id(login)?;
             let account = Account::Original { device: device.id, key: TopicKey::new(password) };
-            return Ok(Admitted { account, api_key: Some(password.into()) });
+            return Ok(Admitted::with_key(account, password, &key));
         }
         let id: DeviceId = username.parse().map_err(|_| Denial::WrongPassword)?;
         if login.client_id != username {
             return Err(Denial::ClientId);
         }
-        let device = self.device(password).await?;
+        let (device, key) = self.device(password).await?;
         match device {
             Device { id: owner, .. } if owner != id => Err(Denial::OtherDevice),
             Device { protocol: Protocol::Native, .. } => {
-                Ok(Admitted { account: Account::Native(id), api_key: Some(password.into()) })
+                Ok(Admitted::with_key(Account::Native(id), password, &key))
             }
             _ => Err(Denial::OtherProtocol),
         }
@@ -138,19 +150,24 @@ impl Door {
         if login.client_id != GATEWAY_CLIENT_ID {
             return Err(Denial::ClientId);
         }
-        Ok(Admitted { account: Account::Gateway, api_key: None })
+        Ok(Admitted::without_key(Account::Gateway))
     }
 
     /// Whether `api_key` still opens the door for `device`. Not where the store cannot be asked.
     pub(super) async fn still_admits(&self, device: DeviceId, api_key: &SecretString) -> bool {
-        self.device(api_key.expose_secret()).await.is_ok_and(|found| found.id == device)
+        self.device(api_key.expose_secret()).await.is_ok_and(|(found, _)| found.id == device)
     }
 
-    async fn device(&self, api_key: &str) -> Result<Device, Denial> {
+    /// The time by which keys expire.
+    pub(super) fn now(&self) -> Timestamp {
+        self.authenticator.now()
+    }
+
+    async fn device(&self, api_key: &str) -> Result<(Device, DeviceKey), Denial> {
         // Never closed, so never an error.
         let _turn = self.questions.acquire().await.ok();
         match self.authenticator.device(api_key).await {
-            Ok(Ok((device, _))) => Ok(device),
+            Ok(Ok(found)) => Ok(found),
             Ok(Err(refusal)) => Err(Denial::Key(refusal)),
             Err(error) => Err(Denial::Store(error)),
         }

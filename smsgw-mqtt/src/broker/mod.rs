@@ -68,7 +68,7 @@ pub use self::config::{BrokerConfig, GatewayAccount, SharedAccount};
 
 use self::bulletin::Bulletin;
 use self::login::{Door, GATEWAY_CLIENT_ID, GATEWAY_USER};
-use self::roster::Roster;
+use self::roster::{Life, Roster};
 use self::sessions::Sessions;
 
 /// What errors name as their backend.
@@ -77,11 +77,14 @@ const NAME: &str = "broker";
 const MAX_PACKET: usize = 8 * 1024;
 /// Unacknowledged QoS 2 publishes that a client may have open, each kept until it is released.
 const RECEIVE_MAXIMUM: u16 = 1_000;
-/// Messages that wait for a client's socket before its publishers wait.
+/// Messages that wait for a client's socket. Past that those at QoS 0 are dropped, as MQTT allows, and publishers of the
+/// others wait.
 const CHANNEL: usize = 10_000;
 /// Events that wait for the transport.
 const EVENTS: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked for connections whose keys have expired.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 /// How long [`Broker::disconnect`] waits for the connections to end.
 const KICK_WITHIN: Duration = Duration::from_secs(2);
 /// More than the connections take for a last word.
@@ -159,6 +162,12 @@ impl Broker {
                 shared.sessions.sweep().await;
             }
         }));
+        tasks.spawn(until_stopped(shared.clone(), |shared| async move {
+            loop {
+                tokio::time::sleep(EXPIRE_EVERY).await;
+                shared.roster.expire(shared.door.now());
+            }
+        }));
         tasks.close();
         tracing::info!(address = %local_addr, "MQTT broker listens");
         let events = Mutex::new(Some(events));
@@ -219,14 +228,19 @@ impl Kicker {
             }
             ending.extend(lives);
         }
-        let ended = async {
-            for life in &ending {
-                life.over.cancelled().await;
-            }
-        };
-        if timeout(KICK_WITHIN, ended).await.is_err() {
-            tracing::warn!("a connection takes long to end");
+        ended(&ending).await;
+    }
+}
+
+/// Waits for the end of connections that were kicked.
+async fn ended(lives: &[Life]) {
+    let ended = async {
+        for life in lives {
+            life.over.cancelled().await;
         }
+    };
+    if timeout(KICK_WITHIN, ended).await.is_err() {
+        tracing::warn!("a connection takes long to end");
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use smsgw_core::id::DeviceId;
+use smsgw_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
@@ -15,9 +16,15 @@ pub(super) struct Life {
     pub(super) over: CancellationToken,
 }
 
+/// A connection that acts for a device, and the end of the key that it came in with.
+struct Entry {
+    life: Life,
+    expires_at: Option<Timestamp>,
+}
+
 #[derive(Default)]
 struct Inner {
-    lives: HashMap<DeviceId, HashMap<u64, Life>>,
+    entries: HashMap<DeviceId, HashMap<u64, Entry>>,
     /// How often somebody was kicked.
     kicks: u64,
     /// The connection that came in last under each client id, of those that use the original protocol.
@@ -39,36 +46,55 @@ impl Roster {
 
     /// Enters a connection whose key was good after `kicks`. `false` where somebody was kicked since then: the key
     /// may have been revoked in between, and must be checked again.
-    pub(super) fn enter(&self, device: DeviceId, connection: u64, life: &Life, kicks: u64) -> bool {
+    pub(super) fn enter(
+        &self,
+        device: DeviceId,
+        connection: u64,
+        life: &Life,
+        expires_at: Option<Timestamp>,
+        kicks: u64,
+    ) -> bool {
         let mut inner = self.lock();
         let fresh = inner.kicks == kicks;
         if fresh {
-            inner.lives.entry(device).or_default().insert(connection, life.clone());
+            let entry = Entry { life: life.clone(), expires_at };
+            inner.entries.entry(device).or_default().insert(connection, entry);
         }
         fresh
     }
 
     pub(super) fn leave(&self, device: DeviceId, connection: u64) {
         let mut inner = self.lock();
-        if let Some(lives) = inner.lives.get_mut(&device) {
-            lives.remove(&connection);
-            if lives.is_empty() {
-                inner.lives.remove(&device);
+        if let Some(entries) = inner.entries.get_mut(&device) {
+            entries.remove(&connection);
+            if entries.is_empty() {
+                inner.entries.remove(&device);
             }
         }
     }
 
     /// Kicks all connections of `device`; they end soon after.
     pub(super) fn kick(&self, device: DeviceId) -> Vec<Life> {
-        let mut inner = self.lock();
-        inner.kicks += 1;
-        let lives: Vec<Life> =
-            inner.lives.get(&device).map(|lives| lives.values().cloned().collect()).unwrap_or_default();
+        self.lock().kicks += 1;
+        self.supersede(device)
+    }
+
+    /// The same, where the device may come in again with what it has shown.
+    pub(super) fn supersede(&self, device: DeviceId) -> Vec<Life> {
+        let inner = self.lock();
+        let entries = inner.entries.get(&device).into_iter().flat_map(HashMap::values);
+        let lives: Vec<Life> = entries.map(|entry| entry.life.clone()).collect();
         drop(inner);
-        for life in &lives {
-            life.kicked.cancel();
-        }
+        lives.iter().for_each(|life| life.kicked.cancel());
         lives
+    }
+
+    /// Kicks the connections whose keys have expired.
+    pub(super) fn expire(&self, now: Timestamp) {
+        let inner = self.lock();
+        let over = |entry: &&Entry| entry.expires_at.is_some_and(|end| end <= now);
+        let over = inner.entries.values().flat_map(HashMap::values).filter(over);
+        over.for_each(|entry| entry.life.kicked.cancel());
     }
 
     /// A connection is the one of a client id from now on; returns the one that was.
@@ -100,8 +126,8 @@ mod tests {
         let (roster, life) = (Roster::default(), Life::default());
         let kicks = roster.kicks();
         assert!(roster.kick(device).is_empty());
-        assert!(!roster.enter(device, 1, &life, kicks));
-        assert!(roster.enter(device, 1, &life, roster.kicks()));
+        assert!(!roster.enter(device, 1, &life, None, kicks));
+        assert!(roster.enter(device, 1, &life, None, roster.kicks()));
         assert_eq!(roster.kick(device).len(), 1);
         assert!(life.kicked.is_cancelled());
         roster.leave(device, 1);

@@ -57,6 +57,9 @@ pub(super) enum Publishing {
     Retainable,
 }
 
+/// The longest text that may stand in a topic as a key, in bytes: half as much again as a key has.
+const MAX_KEY: usize = 128;
+
 /// Whether `account` may publish to `topic`.
 pub(super) fn publishing(account: &Account, topic: &str) -> Publishing {
     let allowed = match account {
@@ -111,13 +114,13 @@ pub(super) fn key_answered(filter: &str) -> Option<&str> {
 
 /// The key whose messages go to subscribers of `filter`.
 pub(super) fn key_heard(filter: &str) -> Option<&str> {
-    original::key_of_sms_topic(filter)
+    original::key_of_sms_topic(filter).filter(|key| key.len() <= MAX_KEY)
 }
 
-/// What follows `prefix`, where it is one level without wildcards.
+/// What follows `prefix`, where it is one level without wildcards, and no longer than a key may be.
 fn last_level<'a>(topic: &'a str, prefix: &str) -> Option<&'a str> {
     let level = topic.strip_prefix(prefix)?;
-    (!level.is_empty() && !level.contains(['/', '+', '#'])).then_some(level)
+    ((1..=MAX_KEY).contains(&level.len()) && !level.contains(['/', '+', '#'])).then_some(level)
 }
 
 /// A topic or filter as it may stand in a log: the words of the protocols, wildcards and device ids; a `…` for every

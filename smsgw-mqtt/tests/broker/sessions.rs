@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use smsgw_core::device::Protocol;
+use smsgw_core::time::{Clock, SystemClock};
 use smsgw_core::transport::TopicKey;
 use smsgw_mqtt::broker::BrokerEvent;
 
@@ -144,5 +146,60 @@ async fn a_native_device_gets_its_client_id_back() {
         ground.connect(shared(version, &phone.name).persistent()).await.disconnect().await;
         let (_, said) = phone.native(version).persistent().try_connect(ground.broker.local_addr()).await;
         assert_eq!(said, Said::Connected { session_present: false });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_takes_over_its_own_session_has_the_last_word_on_its_presence() {
+    let ground = Ground::new().await;
+    let mut gateway = ground.gateway().await;
+    for version in BOTH {
+        let phone = ground.native().await;
+        let options = || phone.native(version).persistent().will(&phone.presence(), "offline", true);
+        for round in 0..20 {
+            // The old connection hangs, as that of a phone that has changed its network.
+            let mut old = ground.connect(options()).await;
+            assert_eq!(old.publish_retained(&phone.presence(), "online").await, 0);
+            let mut new = ground.connect(options()).await;
+            assert_eq!(new.publish_retained(&phone.presence(), "online").await, 0);
+            let mut last = String::new();
+            // The end marker comes after everything that was published before.
+            assert_eq!(new.publish(&phone.up(), "end").await, 0);
+            loop {
+                match gateway.hear().await {
+                    Said::Message { topic, payload, .. } if topic == phone.presence() => last = payload,
+                    Said::Message { topic, .. } if topic == phone.up() => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(last, "online", "in round {round}");
+            gateway.hears_nothing().await;
+            drop((old, new));
+            loop {
+                if gateway.hear().await == message(&phone.presence(), "offline") {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_key_expires() {
+    let ground = Ground::new().await;
+    for version in BOTH {
+        for protocol in [Protocol::Native, Protocol::Original] {
+            let phone = ground.phone(protocol).await;
+            let end = SystemClock.now() + Duration::from_millis(800);
+            let phone = ground.another_key(phone.id, Some(end)).await;
+            let options = || match protocol {
+                Protocol::Native => phone.native(version),
+                Protocol::Original => phone.original(version, "phone"),
+            };
+            let mut client = ground.connect(options()).await;
+            assert_eq!(client.hear().await, Said::Lost);
+            assert!(SystemClock.now() >= end);
+            ground.refused(options()).await;
+        }
     }
 }
