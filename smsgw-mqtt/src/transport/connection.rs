@@ -3,8 +3,8 @@
 //! Every connection gets an event loop of its own: the memory of the last one would publish again what the store has
 //! sent again anyway. `poll` is never dropped half-way, except together with its event loop: it loses what it has begun.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rumqttc::NetworkOptions;
@@ -14,8 +14,8 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
 use secrecy::ExposeSecret;
+use smsgw_core::error::ErrorKind;
 use smsgw_core::transport::{Ack, Delivery, InboxSender};
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +40,12 @@ const PACKET: u32 = 8 * 1024;
 /// How long the broker keeps our subscriptions and what devices said meanwhile.
 const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// How long a goodbye may take.
-pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the broker may take to answer a publish.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// How often it is looked whether it has.
+const WATCH: Duration = Duration::from_secs(1);
+/// How long the last answers may take, and then a goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The connection's task and what it shares with the transport.
 pub(super) struct Connection {
@@ -55,12 +59,22 @@ pub(super) struct Connection {
 pub(super) struct Signals {
     /// The transport is closed: do not connect again.
     pub(super) closed: CancellationToken,
-    /// A send got no answer in time: this connection is not to be trusted.
-    pub(super) reset: Notify,
-    /// The broker does not accept us; told by `ready`.
-    pub(super) refused: AtomicBool,
+    /// Why there is no connection, while there is none; told by `ready`.
+    trouble: Mutex<Option<(ErrorKind, String)>>,
     /// Payloads that could not be understood.
     pub(super) unreadable: AtomicU64,
+}
+
+impl Signals {
+    /// Why there is no connection, in words that follow the broker's name.
+    pub(super) fn trouble(&self) -> (ErrorKind, String) {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.unwrap_or_else(|| (ErrorKind::Unavailable, "has not answered yet".into()))
+    }
+
+    fn set_trouble(&self, kind: ErrorKind, detail: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, detail));
+    }
 }
 
 /// Why a connection ended.
@@ -84,14 +98,15 @@ impl Connection {
             let wait = match end {
                 End::Closed => return,
                 End::Refused(why) => {
-                    self.shared.refused.store(true, Ordering::Relaxed);
                     let wait = refused.wait(held);
                     tracing::error!(?wait, "the broker refuses the gateway: {why}");
+                    self.shared.set_trouble(ErrorKind::Unauthorized, format!("refuses the gateway: {why}"));
                     wait
                 }
                 End::Broken(why) => {
                     let wait = broken.wait(held);
                     tracing::warn!(?wait, "not connected to the broker: {why}");
+                    self.shared.set_trouble(ErrorKind::Unavailable, format!("cannot be reached: {why}"));
                     wait
                 }
             };
@@ -106,15 +121,33 @@ impl Connection {
         let generation = self.link.begin();
         let (client, mut eventloop) = AsyncClient::new(self.options(), REQUESTS);
         eventloop.options.set_connection_timeout(5);
-        let closing = async {
-            self.shared.closed.cancelled().await;
-            sleep(GOODBYE).await;
-        };
         // Whichever wins, the event loop is given up whole.
         tokio::select! {
             end = self.poll(&mut eventloop, client, generation, inbox) => end,
-            () = self.shared.reset.notified() => End::Broken("a publish was not answered in time".into()),
-            () = closing => End::Closed,
+            () = self.silence() => End::Broken("it has ceased to answer".into()),
+            () = self.goodbye() => End::Closed,
+        }
+    }
+
+    /// Ends when the broker has ceased to answer. Nothing that senders could tell: one may have waited for its place in
+    /// the window most of the time, another has gone.
+    async fn silence(&self) {
+        while !self.link.is_silent(ANSWER) {
+            sleep(WATCH).await;
+        }
+    }
+
+    /// Once the transport is closed, waits for the last answers and says goodbye; ends where that cannot be done.
+    async fn goodbye(&self) {
+        self.shared.closed.cancelled().await;
+        let idle = async {
+            while !self.link.is_idle() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = timeout(GOODBYE, idle).await;
+        if self.link.disconnect() {
+            sleep(GOODBYE).await;
         }
     }
 
@@ -140,7 +173,8 @@ impl Connection {
                     let _ = timeout(GOODBYE, async { while eventloop.poll().await.is_ok() {} }).await;
                     return End::Closed;
                 }
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                Ok(Event::Incoming(Packet::ConnAck(ack))) => {
+                    self.link.connected(client.clone(), ack.properties.and_then(|p| p.max_packet_size));
                     let filters = dialect::SUBSCRIPTIONS.map(|filter| Filter::new(filter, QoS::AtLeastOnce));
                     if client.try_subscribe_many(filters).is_err() {
                         return End::Broken("cannot subscribe".into());
@@ -154,8 +188,7 @@ impl Connection {
                             "it may not hear its devices ({code:?}); check the broker's rules"
                         ));
                     }
-                    self.shared.refused.store(false, Ordering::Relaxed);
-                    self.link.up(client.clone());
+                    self.link.up();
                     tracing::info!("connected to the broker");
                 }
                 Ok(_) => {}

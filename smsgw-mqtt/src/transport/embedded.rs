@@ -46,7 +46,12 @@ pub(super) async fn forward(
             // The answer went out before anybody listened for it: the key is checked and answered again.
             Some(BrokerEvent::AuthenticationAwaited { key }) => DeviceEvent::Authenticate { key },
         };
-        if !inbox.deliver(Delivery { event, ack: Ack::none() }).await {
+        // A full inbox that nobody reads must not keep a transport from closing.
+        let delivered = tokio::select! {
+            () = closed.cancelled() => return,
+            delivered = inbox.deliver(Delivery { event, ack: Ack::none() }) => delivered,
+        };
+        if !delivered {
             return;
         }
     }

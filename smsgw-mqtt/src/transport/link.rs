@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::v5::AsyncClient;
@@ -13,9 +14,14 @@ use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish, PublishProperties};
 use smsgw_core::error::{Error, ErrorKind};
 use smsgw_core::transport::{Acknowledge, Sent};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 use super::BACKEND;
 use crate::dialect::Publication;
+
+/// The most that a packet adds to topic and payload: the fixed header (5), the topic's length (2), the packet id (2),
+/// the length of the properties (1) and Message Expiry (5).
+const OVERHEAD: usize = 15;
 
 /// The connection of the moment, or none. Shared by senders, the connection's own task and acknowledgements.
 #[derive(Default)]
@@ -25,7 +31,14 @@ pub(super) struct Link(Mutex<Inner>);
 struct Inner {
     /// Raised by every connection: acknowledgements of an older one mean nothing to this one.
     generation: u64,
+    /// From the CONNACK on: a broker delivers what waits in our session at once, and that may be acknowledged.
     client: Option<AsyncClient>,
+    /// From the SUBACK on: senders may use it.
+    subscribed: bool,
+    /// MQTT 5 Maximum Packet Size of the broker, where it has one.
+    max_packet: Option<u32>,
+    /// When this connection last brought a PUBACK.
+    last_answer: Option<Instant>,
     /// Requested, not yet written.
     requested: VecDeque<Slot>,
     /// Written, by packet id.
@@ -36,6 +49,7 @@ struct Inner {
 
 /// One publish: whom to answer, and its place in the window.
 struct Slot {
+    since: Instant,
     answer: oneshot::Sender<Sent>,
     _place: OwnedSemaphorePermit,
 }
@@ -52,28 +66,46 @@ impl Link {
         inner.generation
     }
 
+    /// The broker has let us in: what it delivers may be acknowledged.
+    pub(super) fn connected(&self, client: AsyncClient, max_packet: Option<u32>) {
+        let mut inner = self.lock();
+        inner.client = Some(client);
+        inner.max_packet = max_packet;
+    }
+
     /// The connection is subscribed: senders may use it.
-    pub(super) fn up(&self, client: AsyncClient) {
-        self.lock().client = Some(client);
+    pub(super) fn up(&self) {
+        self.lock().subscribed = true;
     }
 
     /// The connection is gone. What was under way has an unknown fate and is answered so.
     pub(super) fn down(&self) {
         let mut inner = self.lock();
         inner.client = None;
+        inner.subscribed = false;
+        inner.last_answer = None;
         inner.requested.clear();
         inner.written.clear();
         inner.collided.clear();
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.lock().client.is_some()
+        let inner = self.lock();
+        inner.subscribed && inner.client.is_some()
     }
 
     /// Whether nothing waits for a PUBACK.
     pub(super) fn is_idle(&self) -> bool {
         let inner = self.lock();
         inner.requested.is_empty() && inner.written.is_empty() && inner.collided.is_empty()
+    }
+
+    /// Whether a publish waits for its PUBACK, and none at all has come for this long.
+    pub(super) fn is_silent(&self, span: Duration) -> bool {
+        let inner = self.lock();
+        let mut slots = inner.requested.iter().chain(inner.written.values()).chain(inner.collided.values());
+        let is_over = |since: Instant| since.elapsed() > span;
+        inner.last_answer.is_none_or(is_over) && slots.any(|slot| is_over(slot.since))
     }
 
     /// Says goodbye after all that was requested. `false` where there is no connection.
@@ -88,12 +120,19 @@ impl Link {
         publications: impl IntoIterator<Item = (Publication, OwnedSemaphorePermit)>,
     ) -> Vec<oneshot::Receiver<Sent>> {
         let mut inner = self.lock();
-        let client = inner.client.clone();
+        let client = inner.client.clone().filter(|_| inner.subscribed);
+        let max_packet = inner.max_packet;
+        let since = Instant::now();
         publications
             .into_iter()
             .map(|(publication, place)| {
                 let (answer, answered) = oneshot::channel();
-                let slot = Slot { answer, _place: place };
+                let slot = Slot { since, answer, _place: place };
+                if let Some(max) = max_packet.filter(|max| size(&publication) > *max as usize) {
+                    // rumqttc would end the connection, and with it all that is under way.
+                    let _ = slot.answer.send(Sent::Failed(too_large(max)));
+                    return answered;
+                }
                 let properties = PublishProperties {
                     message_expiry_interval: publication.expiry.map(|left| {
                         // Rounded up: a message in its last second may still be sent.
@@ -140,7 +179,11 @@ impl Link {
 
     /// The broker's word on a packet.
     pub(super) fn answered(&self, packet: u16, reason: PubAckReason) {
-        let slot = self.lock().written.remove(&packet);
+        let slot = {
+            let mut inner = self.lock();
+            inner.last_answer = Some(Instant::now());
+            inner.written.remove(&packet)
+        };
         if let Some(slot) = slot {
             // A sender that has gone does not want to know.
             let _ = slot.answer.send(outcome(reason));
@@ -162,6 +205,16 @@ fn outcome(reason: PubAckReason) -> Sent {
                 .with_detail(format!("the broker answered {other:?}")),
         ),
     }
+}
+
+fn size(publication: &Publication) -> usize {
+    publication.topic.len() + publication.payload.len() + OVERHEAD
+}
+
+fn too_large(max: u32) -> Error {
+    Error::new(ErrorKind::Invalid, BACKEND, "send").with_detail(format!(
+        "the broker takes packets of {max} bytes at most; raise its maximum packet size"
+    ))
 }
 
 pub(super) fn not_connected() -> Error {

@@ -7,29 +7,28 @@ mod embedded;
 mod link;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use smsgw_core::error::{Error, ErrorKind, Result};
-use smsgw_core::id::DeviceId;
-use smsgw_core::transport::{Downlink, Inbox, Sent, Transport, TransportCapabilities, inbox};
-use tokio::sync::{Semaphore, oneshot};
+use smsgw_core::id::{DeviceId, ReportId};
+use smsgw_core::transport::{Command, Downlink, Inbox, Sent, Transport, TransportCapabilities, inbox};
+use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 pub use config::MqttConfig;
 
-use self::connection::{Connection, GOODBYE, INBOX, Signals, WINDOW};
+use self::connection::{ANSWER, Connection, INBOX, Signals, WINDOW};
 use self::link::{Link, not_connected};
 use crate::dialect::{self, Publication};
 
 const BACKEND: &str = "mqtt";
-/// How long the broker may take to answer a publish.
-const ANSWER: Duration = Duration::from_secs(10);
 /// Publishes that are requested at once.
 const CHUNK: usize = 128;
+/// Report ids of one receipt, 39 bytes each: more would not fit into the 4 KiB that a device takes.
+const RECEIPTS: usize = 100;
 
 /// Devices on an MQTT 5 broker.
 ///
@@ -41,7 +40,8 @@ pub struct MqttTransport {
     link: Arc<Link>,
     signals: Arc<Signals>,
     window: Arc<Semaphore>,
-    // The connection's task, once opened; it ends with the transport.
+    // The connection's task, once opened; it ends with the transport. A close that is dropped half-way leaves it here
+    // for the next one.
     tasks: Mutex<Option<JoinSet<()>>>,
     #[cfg(feature = "broker")]
     embedded: Option<embedded::Embedded>,
@@ -83,8 +83,7 @@ impl MqttTransport {
         let wanted = u32::try_from(publications.iter().flatten().count()).unwrap_or(u32::MAX);
         let places = timeout_at(deadline, self.window.clone().acquire_many_owned(wanted)).await;
         let Ok(Ok(mut places)) = places else {
-            // The window is never closed: a full one means that the broker has ceased to answer.
-            self.signals.reset.notify_one();
+            // The window is never closed: a full one means that the broker does not keep up.
             return publications.iter().map(|_| Answer::Known(Sent::Failed(no_answer()))).collect();
         };
         let silent: Vec<bool> = publications.iter().map(Option::is_none).collect();
@@ -110,6 +109,19 @@ impl MqttTransport {
 enum Answer {
     Known(Sent),
     Awaited(oneshot::Receiver<Sent>),
+}
+
+/// What a downlink takes to say: `None` where its protocol has no words for it. Only a receipt may take several parts.
+fn parts(downlink: &Downlink) -> impl Iterator<Item = Option<Publication>> {
+    let (whole, ids) = match &downlink.command {
+        Command::Receipt(ids) if ids.len() > RECEIPTS => (None, ids.as_slice()),
+        _ => (Some(dialect::write(downlink)), [].as_slice()),
+    };
+    let part = |ids: &[ReportId]| {
+        let command = Command::Receipt(ids.to_vec());
+        dialect::write(&Downlink { address: downlink.address.clone(), command })
+    };
+    whole.into_iter().chain(ids.chunks(RECEIPTS).map(part))
 }
 
 fn no_answer() -> Error {
@@ -139,7 +151,7 @@ impl Transport for MqttTransport {
     }
 
     async fn open(&self) -> Result<Inbox> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock().await;
         if self.signals.closed.is_cancelled() {
             return Err(Self::closed("open"));
         }
@@ -163,24 +175,30 @@ impl Transport for MqttTransport {
             return Err(Self::closed("send"));
         }
         let deadline = Instant::now() + ANSWER;
-        let mut answers = Vec::with_capacity(batch.len());
-        for chunk in batch.chunks(CHUNK) {
-            let publications: Vec<Option<Publication>> = chunk.iter().map(dialect::write).collect();
-            answers.extend(self.request(publications, deadline).await);
+        let (items, publications): (Vec<usize>, Vec<Option<Publication>>) = batch
+            .iter()
+            .enumerate()
+            .flat_map(|(item, downlink)| parts(downlink).map(move |part| (item, part)))
+            .unzip();
+        let mut answers = Vec::with_capacity(items.len());
+        let mut publications = publications.into_iter();
+        while publications.len() > 0 {
+            answers.extend(self.request(publications.by_ref().take(CHUNK).collect(), deadline).await);
         }
-        let mut sent = Vec::with_capacity(batch.len());
-        for answer in answers {
-            sent.push(match answer {
+        let mut sent: Vec<Sent> = batch.iter().map(|_| Sent::Taken).collect();
+        for (item, answer) in items.into_iter().zip(answers) {
+            let outcome = match answer {
                 Answer::Known(sent) => sent,
                 Answer::Awaited(answered) => match timeout_at(deadline, answered).await {
                     Ok(Ok(sent)) => sent,
                     Ok(Err(_)) => Sent::Failed(not_connected()),
-                    Err(_) => {
-                        self.signals.reset.notify_one();
-                        Sent::Failed(no_answer())
-                    }
+                    Err(_) => Sent::Failed(no_answer()),
                 },
-            });
+            };
+            // Of several parts, the one that did not come through counts.
+            if !matches!(outcome, Sent::Taken) {
+                sent[item] = outcome;
+            }
         }
         Ok(sent)
     }
@@ -201,30 +219,14 @@ impl Transport for MqttTransport {
         if self.link.is_up() {
             return Ok(());
         }
-        let refused = self.signals.refused.load(Ordering::Relaxed);
-        let (kind, detail) = if refused {
-            (
-                ErrorKind::Unauthorized,
-                "refuses the gateway: check its user name, password, client id and rules",
-            )
-        } else {
-            (ErrorKind::Unavailable, "cannot be reached")
-        };
-        let detail = format!("the broker at {}:{} {detail}", self.config.host, self.config.port);
+        let (kind, trouble) = self.signals.trouble();
+        let detail = format!("the broker at {}:{} {trouble}", self.config.host, self.config.port);
         Err(Error::new(kind, BACKEND, "ready").with_detail(detail))
     }
 
     async fn close(&self) -> Result<()> {
-        let idle = async {
-            while !self.link.is_idle() {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let _ = timeout(GOODBYE, idle).await;
-        self.link.disconnect();
         self.signals.closed.cancel();
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut tasks) = tasks {
+        if let Some(tasks) = self.tasks.lock().await.as_mut() {
             while tasks.join_next().await.is_some() {}
         }
         Ok(())

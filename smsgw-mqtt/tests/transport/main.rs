@@ -1,0 +1,95 @@
+//! What the conformance suite does not ask of the transport: load, broken brokers, and its last words.
+
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+mod ground;
+mod life;
+mod receive;
+mod send;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use libtest_mimic::{Completion, Failed, Trial};
+use smsgw_core::conformance::{Absent, Arguments, REQUIRE};
+use tokio::runtime;
+use tokio::time::timeout;
+
+use fixtures::{Kind, Place};
+
+/// Longer than any test takes, so that one that hangs is a failure.
+const LONGEST: Duration = Duration::from_secs(120);
+
+type Test = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Tests from async functions that take a [`Place`], named after them.
+macro_rules! tests {
+    ($($module:ident: $($test:ident),+ $(,)?;)+) => {
+        [$($((stringify!($test), (|place| Box::pin($module::$test(place))) as Test)),+),+]
+    };
+}
+
+fn main() -> ExitCode {
+    let everywhere = tests! {
+        send:
+            every_send_is_answered_and_arrives_once,
+            long_receipts_come_in_parts;
+        receive:
+            unreadable_payloads_are_counted_and_do_not_come_again,
+            deliveries_are_acknowledged_before_the_subscription_is_confirmed,
+            an_inbox_that_nobody_reads_loses_nothing;
+        life:
+            a_broker_that_falls_silent_is_left,
+            a_wrong_password_is_told,
+            closing_writes_the_acknowledgements;
+    };
+    let on_mosquitto = tests! {
+        send:
+            a_dropped_send_leaves_the_others_their_answers,
+            what_the_broker_would_not_take_fails_alone,
+            a_broker_without_settings_takes_all;
+        life:
+            a_broker_is_killed_and_restarted,
+            a_broker_that_is_not_there_is_told,
+            closing_does_not_wait_for_a_broker_that_is_not_there;
+    };
+    let mut trials = Vec::new();
+    for (name, test) in everywhere {
+        trials.push(trial(Kind::Mosquitto, name, test));
+        #[cfg(feature = "broker")]
+        trials.push(trial(Kind::Embedded, name, test));
+    }
+    trials.extend(on_mosquitto.map(|(name, test)| trial(Kind::Mosquitto, name, test)));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(kind: Kind, name: &str, test: Test) -> Trial {
+    let backend = match kind {
+        Kind::Mosquitto => "mqtt",
+        #[cfg(feature = "broker")]
+        Kind::Embedded => "embedded",
+    };
+    Trial::ignorable_test(format!("{backend}::{name}"), move || {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let completion = runtime.block_on(async {
+            match Place::new(kind).await {
+                Ok(place) => match timeout(LONGEST, test(place)).await {
+                    Ok(()) => Ok(Completion::Completed),
+                    Err(_) => Err(Failed::from(format!("did not end within {LONGEST:?}"))),
+                },
+                Err(Absent(why)) if is_required(backend) => {
+                    Err(Failed::from(format!("{REQUIRE} names it: {why}")))
+                }
+                Err(Absent(why)) => Ok(Completion::ignored_with(why)),
+            }
+        });
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        completion
+    })
+}
+
+fn is_required(backend: &str) -> bool {
+    std::env::var(REQUIRE).unwrap_or_default().split(',').any(|name| name.trim() == backend)
+}
