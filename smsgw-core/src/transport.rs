@@ -44,7 +44,8 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Dropped, any of them may have been published; publish them again, devices drop what they have seen.
     ///
     /// # Errors
-    /// `Closed` after [`Transport::close`]. A broker that is away fails each item, as [`Sent::Failed`].
+    /// `Closed` after [`Transport::close`]. A broker that is away fails each item, as
+    /// [`Sent::NotSent`] or [`Sent::Failed`].
     async fn send(&self, batch: &[Downlink]) -> Result<Vec<Sent>>;
 
     /// Ends the sessions of devices that may no longer come in, as after a revoked key. A device that has another
@@ -183,6 +184,8 @@ pub enum Sent {
     Taken,
     /// No device is subscribed: nobody has it.
     NoSubscriber,
+    /// It surely has not got it: the way to it was closed, or it would never take it.
+    NotSent(Error),
     /// It may or may not have it.
     Failed(Error),
 }

@@ -21,8 +21,12 @@ use crate::transport::{Address, Command, Downlink, Sent};
 const WAIT: Duration = Duration::from_secs(1);
 /// How long ids stay in the queue while every device is full, before they are set aside with the reason.
 const HOLD: Duration = Duration::from_millis(250);
-/// How long a message waits that the broker did not take.
+/// How long a message waits that the broker did not take, after its first attempt; doubled with each.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// The longest such wait: after an outage all is sent again soon.
+const RESEND_WITHIN: Duration = Duration::from_secs(8);
+/// The longest wait for a device that may not have subscribed yet.
+const LOOK_WITHIN: Duration = Duration::from_secs(64);
 
 /// Leases and sends until the gateway stops; what it has begun goes on in `shared.sending`.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -230,9 +234,11 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
             shared.fleet.miss(record.device, record.session, now);
         }
     }
-    if let Some(error) =
-        outcomes.iter().find_map(|(_, sent)| if let Sent::Failed(error) = sent { Some(error) } else { None })
-    {
+    let failure = |(_, sent): &(Record, Sent)| match sent {
+        Sent::NotSent(error) | Sent::Failed(error) => Some(error.clone()),
+        Sent::Taken | Sent::NoSubscriber => None,
+    };
+    if let Some(error) = outcomes.iter().find_map(failure) {
         tracing::warn!(%error, "the broker did not take every message; these are sent again");
     }
     // Past the lease another dispatcher has the messages, and our word would be stale.
@@ -250,19 +256,25 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
 }
 
 fn transition(shared: &Shared, record: &Record, sent: &Sent, now: Timestamp) -> Transition {
+    let release_device = matches!(record.otherwise, WaitsFor::Account(_));
     let change = match sent {
         Sent::NoSubscriber if record.may_subscribe_late => {
-            let pause = RESEND_AFTER * (1 << record.epoch.saturating_sub(1).min(6));
-            Change::Deferred { reason: Reason::DeviceOffline, until: now + pause }
+            let until = now + pause(record.epoch, LOOK_WITHIN);
+            Change::Deferred { reason: Reason::DeviceOffline, until, release_device: false }
         }
         Sent::Taken => Change::Dispatched { recheck: record.reports.then_some(shared.settings.recheck) },
-        Sent::NoSubscriber => Change::SetAside {
-            reason: Reason::DeviceOffline,
-            release_device: matches!(record.otherwise, WaitsFor::Account(_)),
+        Sent::NoSubscriber => Change::SetAside { reason: Reason::DeviceOffline, release_device },
+        Sent::NotSent(_) | Sent::Failed(_) => Change::Deferred {
+            reason: Reason::TransportDown,
+            until: now + pause(record.epoch, RESEND_WITHIN),
+            release_device: release_device && matches!(sent, Sent::NotSent(_)),
         },
-        Sent::Failed(_) => Change::Deferred { reason: Reason::TransportDown, until: now + RESEND_AFTER },
     };
     Transition { id: record.id, fence: Fence::Epoch(record.epoch), change }
+}
+
+fn pause(attempt: u32, longest: Duration) -> Duration {
+    (RESEND_AFTER * 2u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(longest)
 }
 
 fn announce(shared: &Shared, outcomes: Vec<Advanced>) {

@@ -80,6 +80,8 @@ pub enum Change {
         reason: Reason,
         /// Until when.
         until: Timestamp,
+        /// Whether its device surely has not got it, so that another may take it unless the sender asked for this one.
+        release_device: bool,
     },
     /// It waits until a device takes it, by [`claim_waiting`](crate::store::MessageStore::claim_waiting).
     SetAside {
@@ -209,15 +211,15 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
             let check_at = recheck.map(|after| (now + after).min(head.expires_at + REPORT_GRACE));
             Decision::Apply(Next { check_at, ..head.moved_to(State::Dispatched) })
         }
-        Change::Deferred { reason, until } => Decision::Apply(Next {
+        Change::Deferred { reason, until, release_device } => Decision::Apply(Next {
+            device: head.kept_device(*release_device),
             reason: Some(*reason),
             due_at: Some(*until),
             check_at: Some((*until).min(head.expires_at)),
             ..head.moved_to(State::Scheduled)
         }),
         Change::SetAside { reason, release_device } => {
-            let device = head.device.filter(|_| head.device_fixed || !release_device);
-            Decision::Apply(head.set_aside(*reason, device))
+            Decision::Apply(head.set_aside(*reason, head.kept_device(*release_device)))
         }
     }
 }
@@ -257,6 +259,11 @@ pub fn overdue(head: &Head, now: Timestamp) -> Overdue {
 }
 
 impl Head {
+    /// The device that the message stays with, where its own may be released.
+    fn kept_device(&self, release: bool) -> Option<DeviceId> {
+        self.device.filter(|_| self.device_fixed || !release)
+    }
+
     /// The plainest move to `state`: the device stays, nothing is waited for.
     fn moved_to(&self, state: State) -> Next {
         Next {

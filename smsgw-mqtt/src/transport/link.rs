@@ -130,7 +130,7 @@ impl Link {
                 let slot = Slot { since, answer, _place: place };
                 if let Some(max) = max_packet.filter(|max| size(&publication) > *max as usize) {
                     // rumqttc would end the connection, and with it all that is under way.
-                    let _ = slot.answer.send(Sent::Failed(too_large(max)));
+                    let _ = slot.answer.send(Sent::NotSent(too_large(max)));
                     return answered;
                 }
                 let properties = PublishProperties {
@@ -154,7 +154,7 @@ impl Link {
                 if requested {
                     inner.requested.push_back(slot);
                 } else {
-                    let _ = slot.answer.send(Sent::Failed(not_connected()));
+                    let _ = slot.answer.send(Sent::NotSent(not_connected()));
                 }
                 answered
             })

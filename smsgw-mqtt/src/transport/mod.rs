@@ -84,7 +84,7 @@ impl MqttTransport {
         let places = timeout_at(deadline, self.window.clone().acquire_many_owned(wanted)).await;
         let Ok(Ok(mut places)) = places else {
             // The window is never closed: a full one means that the broker does not keep up.
-            return publications.iter().map(|_| Answer::Known(Sent::Failed(no_answer()))).collect();
+            return publications.iter().map(|_| Answer::Known(Sent::NotSent(no_answer()))).collect();
         };
         let silent: Vec<bool> = publications.iter().map(Option::is_none).collect();
         let requests =

@@ -33,7 +33,7 @@ pub(crate) async fn a_broker_is_killed_and_restarted(place: Place) {
             while !stop.load(Ordering::Relaxed) {
                 let sending = timeout(ANSWERED, gateway.transport.send(&batch));
                 for sent in sending.await.expect("no send hangs").expect("send") {
-                    if let Sent::Failed(error) = sent {
+                    if let Sent::NotSent(error) | Sent::Failed(error) = sent {
                         assert!(error.is_retryable(), "{error}");
                         failed += 1;
                     }
@@ -77,7 +77,7 @@ pub(crate) async fn a_broker_that_falls_silent_is_left(place: Place) {
     let both = async { tokio::join!(sends.0, sends.1) };
     let (first, second) = timeout(ANSWERED, both).await.expect("both are answered");
     for sent in first.expect("send").into_iter().chain(second.expect("send")) {
-        let Sent::Failed(error) = sent else { panic!("{sent:?}") };
+        let (Sent::NotSent(error) | Sent::Failed(error)) = sent else { panic!("{sent:?}") };
         assert!(error.is_retryable(), "{error}");
     }
     until_failing(&gateway.transport, ErrorKind::Unavailable).await;
@@ -100,7 +100,7 @@ pub(crate) async fn a_wrong_password_is_told(place: Place) {
     assert!(!detail.contains("wrong-password-x") && !format!("{transport:?}").contains("wrong-password-x"));
     let device = place.native().await;
     let sent = transport.send(&[downlink(&place, &device, "hola")]).await.expect("send");
-    assert!(matches!(sent[..], [Sent::Failed(_)]), "{sent:?}");
+    assert!(matches!(sent[..], [Sent::NotSent(_)]), "{sent:?}");
     // What is wrong now counts, not what was.
     if let Some(mosquitto) = place.server.process() {
         mosquitto.kill();
@@ -120,7 +120,7 @@ pub(crate) async fn a_broker_that_is_not_there_is_told(place: Place) {
     assert!(detail.contains(&address), "{detail}");
     let device = place.native().await;
     let sent = transport.send(&[downlink(&place, &device, "hola")]).await.expect("send");
-    let [Sent::Failed(error)] = &sent[..] else { panic!("{sent:?}") };
+    let [Sent::NotSent(error)] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     mosquitto.start_again().await;
     let ready = async {

@@ -115,7 +115,13 @@ pub(super) async fn deferred_message_is_due_at_its_time(stage: &Stage<dyn StoreF
     let id = ground.claimed().await;
     let until = ground.now() + Duration::from_secs(3);
     let moved = applied(
-        ground.advance(id, Fence::Epoch(1), Change::Deferred { reason: Reason::RateLimited, until }).await,
+        ground
+            .advance(
+                id,
+                Fence::Epoch(1),
+                Change::Deferred { reason: Reason::RateLimited, until, release_device: false },
+            )
+            .await,
     );
     assert_eq!((moved.from, moved.to, moved.device), (State::Sending, State::Scheduled, Some(ground.device)));
     let deferred = ground.read(id).await;

@@ -43,7 +43,7 @@ pub(super) async fn unsent_message_expires(stage: &Stage<dyn StoreFixture>) {
     applied(ground.advance(waiting, Fence::Unclaimed, set_aside(true)).await);
     let deferred = short(&ground).await;
     let until = ground.now() + Duration::from_secs(50);
-    let change = Change::Deferred { reason: Reason::RateLimited, until };
+    let change = Change::Deferred { reason: Reason::RateLimited, until, release_device: false };
     applied(ground.advance(deferred, Fence::Unclaimed, change).await);
     assert_eq!(ground.due(true).await, (vec![], vec![]));
     ground.elapse(SHORT).await;
