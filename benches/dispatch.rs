@@ -27,12 +27,7 @@ async fn start(batch: usize) -> (Running, Handle, AccountId) {
     let handle = running.handle();
     let account = handle.ensure_account("bench").await.expect("an account").id;
     for n in 0..DEVICES {
-        let new = NewDevice {
-            name: n.to_string(),
-            description: None,
-            protocol: Default::default(),
-            rate_limit: None,
-        };
+        let new = NewDevice::new(n.to_string());
         let device = handle.create_device(account, new).await.expect("a device");
         transport.connect_echo(device.id, ReportState::Sent).await;
     }

@@ -37,12 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut phones = Vec::new();
     for (name, messages) in [("busy", 6), ("quiet", 2)] {
         let account = handle.ensure_account(name).await?.id;
-        let new = NewDevice {
-            name: name.into(),
-            description: None,
-            protocol: Default::default(),
-            rate_limit: None,
-        };
+        let new = NewDevice::new(name);
         let device = handle.create_device(account, new).await?;
         phones.push(transport.connect(device.id).await);
         let batch = (1..=messages)

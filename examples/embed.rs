@@ -52,12 +52,7 @@ impl Office {
 
         let handle = running.handle();
         let account = handle.ensure_account(name).await?.id;
-        let new = NewDevice {
-            name: "phone".into(),
-            description: None,
-            protocol: Default::default(),
-            rate_limit: None,
-        };
+        let new = NewDevice::new("phone");
         let device = handle.create_device(account, new).await?;
         let (key, _) = handle.create_key(account, device.id, None).await?.ok_or("the new device is gone")?;
 

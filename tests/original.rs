@@ -10,6 +10,7 @@ use support::{Gateway, Process, eventually, python};
 use tempfile::tempdir;
 
 const ACCOUNT: [(&str, &str); 2] = [("MQTT_USERNAME", "admin"), ("MQTT_PASSWORD", "password")];
+const SHARED: [&str; 4] = ["--username", "admin", "--password", "password"];
 const BODY: &str = "code: 12:34\r\nline two\nñ 👩‍👩‍👧 שלום \"; drop table--";
 
 fn client(gateway: &Gateway, paho: &str, key: &str, args: &[&str]) -> Process {
@@ -35,7 +36,7 @@ fn it_authenticates_and_receives_what_was_submitted_byte_for_byte() {
     for paho in ["1", "2"] {
         let (device, key) = gateway.device("original");
         // As its users run it, on the shared account, and as we advise, by its key.
-        for account in [&[][..], &["--username", &key, "--password", &key]] {
+        for account in [&SHARED[..], &[]] {
             let client = client(&gateway, paho, &key, account);
             assert_eq!(client.line_starting("auth "), "auth authenticated");
             for body in [BODY, "a", ":", "x:"] {
@@ -62,7 +63,7 @@ fn messages_wait_for_its_authentication() {
     let (_, key) = gateway.device("original");
     let id = gateway.submit("+5351234567", "early");
     gateway.reaches(&id, "scheduled");
-    let client = client(&gateway, "2", &key, &[]);
+    let client = client(&gateway, "2", &key, &SHARED);
     assert_eq!(body_of(&client.line_starting("sms ")), "early");
 }
 
@@ -75,7 +76,7 @@ fn a_wrong_key_hears_so_receives_nothing_and_is_logged_without_the_key() {
     let mistyped = format!("{}{flipped}{}", &key[..30], &key[31..]);
     for paho in ["1", "2"] {
         for wrong in ["nonsense", &mistyped] {
-            let client = client(&gateway, paho, wrong, &[]);
+            let client = client(&gateway, paho, wrong, &SHARED);
             assert_eq!(client.line_starting("auth "), "auth unauthorized");
             gateway
                 .post("/messages", &json!({"to": "+5351234567", "body": "not for you", "device_id": device}));
@@ -98,7 +99,7 @@ fn a_revoked_key_hears_so() {
     let id = keys["items"][0]["id"].as_str().expect("a key id").to_owned();
     assert!(!keys.to_string().contains(&key), "a list never shows the key");
     assert!(matches!(gateway.delete(&format!("/devices/{device}/api-keys/{id}")).0, 200 | 204));
-    let client = client(&gateway, "2", &key, &[]);
+    let client = client(&gateway, "2", &key, &SHARED);
     assert_eq!(client.line_starting("auth "), "auth unauthorized");
 }
 

@@ -57,5 +57,9 @@ async fn two_gateways_leave_the_process_as_it_was() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(10), ended).await.is_ok(), "{} tasks are left behind", left());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(10), ended).await.is_ok(),
+        "{} tasks are left behind",
+        left()
+    );
 }

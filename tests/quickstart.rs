@@ -71,11 +71,12 @@ fn what_is_wrong_is_said_in_one_sentence() {
     let file = file.to_str().expect("text");
     let fine = dir.path().join("fine");
     let fine = fine.to_str().expect("text");
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--data", fine, "--mqtt", "127.0.0.1:0", "--http", &taken], 1, "--http"),
         (&["--data", fine, "--http", "127.0.0.1:0", "--mqtt", &taken], 1, "--mqtt"),
-        (&["--data", file], 1, "--data"),
-        (&["--data", "/proc/smsgw"], 1, "--data"),
+        (&["--data", file, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"], 1, "--data"),
+        (&["--data", "/proc/smsgw", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"], 1, "--data"),
+        (&["--data", fine, "--mqtt-username", "admin"], 2, "--mqtt-password"),
         (&["--devises", "2"], 2, "--devises"),
         (&["--data", fine, "--http", "0.0.0.0:0"], 78, "--allow-insecure"),
     ];
@@ -87,6 +88,19 @@ fn what_is_wrong_is_said_in_one_sentence() {
         assert!(said.contains(cure) && said.lines().count() == 1, "{args:?}: {said}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+#[test]
+fn a_directory_is_for_one_gateway() {
+    let dir = tempdir().expect("a directory");
+    let data = dir.path().join("demo");
+    let _first = Gateway::start(&data, &["--devices", "0"]);
+    let mut second = Command::new(example("gateway"));
+    second.arg("--data").arg(&data).args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
+    let output = second.env("RUST_LOG", "off").output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("--data") && said.lines().count() == 1, "{said}");
 }
 
 #[test]

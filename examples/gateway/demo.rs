@@ -1,14 +1,29 @@
-use std::io::Write;
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use smsgw::error::{Error, with_causes};
 use smsgw::gateway::{Handle, NewDevice};
 use smsgw::id::DeviceId;
 
 use crate::flags::Flags;
 
-/// What the demo shows its user at every start, kept beside the database for the user's eyes only.
+/// Keeps every other gateway out of the data directory for as long as it is held.
+pub(crate) fn lock(data: &Path) -> Result<File, Box<dyn Error>> {
+    let file = private(&data.join("gateway.lock"))?;
+    file.try_lock().map_err(|_| format!("another gateway works in {}; see --data DIR", data.display()))?;
+    Ok(file)
+}
+
+/// A file for the user's eyes only.
+fn private(path: &Path) -> Result<File, String> {
+    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
+    file.map_err(|error| format!("cannot write {} ({error}); see --data DIR", path.display()))
+}
+
+/// What the demo shows its user at every start, kept beside the database.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Demo {
     pub(crate) token: String,
@@ -23,46 +38,39 @@ pub(crate) struct Phone {
 
 impl Demo {
     /// Reads what an earlier start wrote, and makes what is missing: the token, and as many devices as are wanted.
-    pub(crate) async fn prepare(handle: &Handle, flags: &Flags) -> Result<Self, String> {
+    pub(crate) async fn prepare(handle: &Handle, flags: &Flags) -> Result<Self, Box<dyn Error>> {
         let path = flags.data.join("demo.json");
         let mut demo = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                format!("{} cannot be read ({error}); delete it to get a new token", path.display())
-            })?,
-            Err(_) => Self::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
+            read => read
+                .map_err(serde_json::Error::io)
+                .and_then(|text| serde_json::from_slice(&text))
+                .map_err(|error| {
+                    format!("{} cannot be read ({error}); delete it to get a new token", path.display())
+                })?,
         };
-        demo.complete(handle, usize::from(flags.devices)).await.map_err(|error| with_causes(&error))?;
-        let text = serde_json::to_vec_pretty(&demo).map_err(|error| error.to_string())?;
-        let file =
-            std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(&text))
-            .map_err(|error| format!("cannot write {} ({error}); see --data DIR", path.display()))?;
-        demo.devices.truncate(usize::from(flags.devices));
-        Ok(demo)
-    }
-
-    async fn complete(&mut self, handle: &Handle, phones: usize) -> Result<(), Error> {
         let account = handle.ensure_account("demo").await?.id;
         let authenticator = handle.authenticator();
-        if authenticator.token(&self.token).await?.is_err() {
-            self.token = handle.create_token(account, "demo", None).await?.0.expose().to_owned();
+        if authenticator.token(&demo.token).await?.is_err() {
+            demo.token = handle.create_token(account, "demo", None).await?.0.expose().to_owned();
         }
         let mut valid = Vec::new();
-        for phone in std::mem::take(&mut self.devices) {
+        for phone in demo.devices {
             if authenticator.device(&phone.api_key).await?.is_ok() {
                 valid.push(phone);
             }
         }
-        self.devices = valid;
-        for n in self.devices.len()..phones {
-            let name = format!("Simulated phone {}", n + 1);
-            let new = NewDevice { name, description: None, protocol: Default::default(), rate_limit: None };
+        demo.devices = valid;
+        for n in demo.devices.len()..usize::from(flags.devices) {
+            let new = NewDevice::new(format!("Simulated phone {}", n + 1));
             let device = handle.create_device(account, new).await?;
             if let Some((key, _)) = handle.create_key(account, device.id, None).await? {
-                self.devices.push(Phone { id: device.id, api_key: key.expose().to_owned() });
+                demo.devices.push(Phone { id: device.id, api_key: key.expose().to_owned() });
             }
         }
-        Ok(())
+        private(&path)?.write_all(&serde_json::to_vec_pretty(&demo)?)?;
+        demo.devices.truncate(usize::from(flags.devices));
+        Ok(demo)
     }
 
     /// Says on standard output where everything is.
@@ -75,11 +83,11 @@ impl Demo {
             );
             return;
         }
-        println!("smsgw is ready\n\n  API page  {http}/docs");
         println!(
-            "  devices   {mqtt}  ({} simulated)\n  token     {token}\n\nSend a message:\n",
+            "smsgw is ready\n\n  API page  {http}/docs\n  devices   {mqtt}  ({} simulated)",
             devices.len()
         );
+        println!("  token     {token}\n\nSend a message:\n");
         println!(
             "  curl -s {http}/messages -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
              -d '{{\"to\":\"+5351234567\",\"body\":\"Hola\"}}'\n"

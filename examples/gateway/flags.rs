@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::exit;
 
 use clap::Parser;
 use smsgw::mqtt::broker::SharedAccount;
@@ -14,10 +14,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR", default_value = "./smsgw-demo")]
     pub(crate) data: PathBuf,
     /// Where applications reach the gateway; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", env = "HTTP_ADDR", default_value = "127.0.0.1:8000")]
+    #[arg(long, value_name = "IP:PORT", env = "HTTP_ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) http: SocketAddr,
     /// Where devices reach the gateway; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:1883")]
     pub(crate) mqtt: SocketAddr,
     /// How many simulated phones to start
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=1_000))]
@@ -40,26 +40,26 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// Reads the command line and the environment; what is wrong is said in one sentence.
-    pub(crate) fn read() -> Result<Self, ExitCode> {
-        let flags = Self::try_parse().map_err(|error| {
+    /// Reads the command line and the environment; ends the process where something is wrong, with one sentence.
+    pub(crate) fn read() -> Self {
+        let flags = Self::try_parse().unwrap_or_else(|error| {
             let text = error.to_string();
             if !error.use_stderr() {
                 print!("{text}");
-                return ExitCode::SUCCESS;
+                exit(0);
             }
-            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            eprintln!("smsgw: {line}; try --help");
-            ExitCode::from(2)
-        })?;
+            let line: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("smsgw: {}; try --help", line.join(" ").trim_start_matches("error: "));
+            exit(2);
+        });
         let is_open = |address: SocketAddr| !address.ip().is_loopback() && !flags.allow_insecure;
         if let Some(address) = [flags.http, flags.mqtt].into_iter().find(|address| is_open(*address)) {
             eprintln!(
                 "smsgw: other machines reach {address}, unencrypted; add --allow-insecure to want that"
             );
-            return Err(ExitCode::from(78));
+            exit(78);
         }
-        Ok(flags)
+        flags
     }
 
     pub(crate) fn shared_account(&self) -> Option<SharedAccount> {

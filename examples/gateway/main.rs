@@ -5,6 +5,7 @@ mod demo;
 mod flags;
 mod phones;
 
+use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,8 +15,7 @@ use smsgw::auth::Authenticator;
 use smsgw::error::with_causes;
 use smsgw::gateway::Gateway;
 use smsgw::memory::MemoryQueue;
-use smsgw::mqtt::broker::{Broker, BrokerConfig};
-use smsgw::mqtt::transport::MqttTransport;
+use smsgw::mqtt::{broker::Broker, broker::BrokerConfig, transport::MqttTransport};
 use smsgw::sqlite::{SqliteConfig, SqliteStore};
 use smsgw::time::SystemClock;
 use tokio::net::TcpListener;
@@ -29,10 +29,7 @@ const DRAIN: Duration = Duration::from_secs(4);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = match Flags::read() {
-        Ok(flags) => flags,
-        Err(code) => return code,
-    };
+    let flags = Flags::read();
     // The broker's warnings name topics, and topics of the original protocol hold keys.
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
@@ -43,46 +40,43 @@ async fn main() -> ExitCode {
     match run(flags).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("smsgw: {problem}");
+            eprintln!("smsgw: {}", with_causes(&*problem));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(flags: Flags) -> Result<(), String> {
-    let stop = stop_signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let busy =
-        |error| format!("cannot listen on {} ({error}); choose another address by --http ADDR", flags.http);
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let stop = stop_signals()?;
+    let busy = |error| format!("cannot listen on {} ({error}); choose another address by --http", flags.http);
     let listener = TcpListener::bind(flags.http).await.map_err(busy)?;
-    let http = listener.local_addr().map_err(busy)?;
+    let http = listener.local_addr()?;
 
     let store =
         SqliteStore::open(SqliteConfig::new(flags.data.join("smsgw.db")), Arc::new(SystemClock)).await;
     let store = Arc::new(store.map_err(|error| format!("{}; see --data DIR", with_causes(&error)))?);
+    let _lock = demo::lock(&flags.data)?;
     let mut config = BrokerConfig::new(flags.mqtt);
     config.shared_account = flags.shared_account();
     let broker = Broker::start(config, Authenticator::new(store.clone(), SystemClock)).await;
-    let broker = broker.map_err(|error| format!("{}; see --mqtt ADDR", with_causes(&error)))?;
-    let mut builder = Gateway::builder(store, MemoryQueue::new(), MqttTransport::embedded(&broker));
-    if let Some(limit) = flags.rate_limit {
-        builder = builder.rate_limit(limit);
-    }
-    let mut running = builder.build().start().await.map_err(|error| with_causes(&error))?;
+    let broker = broker.map_err(|error| format!("{}; see --mqtt", with_causes(&error)))?;
+    let gateway = Gateway::builder(store, MemoryQueue::new(), MqttTransport::embedded(&broker));
+    let gateway = flags.rate_limit.into_iter().fold(gateway, |gateway, limit| gateway.rate_limit(limit));
+    let mut running = gateway.build().start().await?;
 
     let demo = demo::Demo::prepare(&running.handle(), &flags).await?;
     let mqtt = format!("mqtt://{}", broker.local_addr());
     let phones = phones::start(&demo.devices, &mqtt, &flags.data)?;
     demo.announce(&flags, &format!("http://{http}"), &mqtt);
 
-    let served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN);
     tokio::select! {
-        served = served => served.map_err(|error| format!("cannot serve HTTP: {error}"))?,
-        error = running.failed() => return Err(with_causes(&error)),
+        served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN) => served?,
+        error = running.failed() => return Err(error.into()),
     }
-    let drained = running.drain(DRAIN).await.map_err(|error| with_causes(&error));
+    let drained = running.drain(DRAIN).await;
     drop(phones);
     broker.close().await;
-    drained
+    Ok(drained?)
 }
 
 /// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the process at once.

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,13 +20,13 @@ impl Radio for Simulated {
 }
 
 /// Starts a phone for each device, over MQTT like real ones, with its journal in `data`. They stop when dropped.
-pub(crate) fn start(phones: &[Phone], mqtt: &str, data: &Path) -> Result<JoinSet<()>, String> {
+pub(crate) fn start(phones: &[Phone], mqtt: &str, data: &Path) -> Result<JoinSet<()>, Box<dyn Error>> {
     let mut tasks = JoinSet::new();
     for Phone { id, api_key } in phones {
         let device = Device::builder(mqtt, id.to_string(), api_key.clone())
             .journal(data.join(format!("phone-{id}.journal")))
             .build()
-            .map_err(|error| with_causes(&error))?;
+            .map_err(|error| format!("a phone in {}: {}", data.display(), with_causes(&error)))?;
         tasks.spawn(async move {
             if let Err(error) = device.run(Simulated, std::future::pending()).await {
                 tracing::error!(error = with_causes(&error), "a simulated phone has stopped");

@@ -291,8 +291,7 @@ async fn a_rate_limit_lets_the_next_go_also_after_a_pause() {
 #[tokio::test]
 async fn an_original_device_is_given_messages_no_faster_than_a_radio_sends() {
     let setup = setup().await;
-    let new =
-        NewDevice { name: "phone".into(), description: None, protocol: Protocol::Original, rate_limit: None };
+    let new = NewDevice { protocol: Protocol::Original, ..NewDevice::new("phone") };
     let device = setup.handle.create_device(setup.account, new).await.expect("a device").id;
     let (key, _) = setup.handle.create_key(setup.account, device, None).await.expect("made").expect("there");
     let mut link = setup.transport.connect_original(TopicKey::new(key.expose())).await;
@@ -310,8 +309,7 @@ async fn an_original_device_is_given_messages_no_faster_than_a_radio_sends() {
 #[tokio::test]
 async fn an_original_device_whose_key_expires_gets_nothing_more() {
     let setup = setup().await;
-    let new =
-        NewDevice { name: "phone".into(), description: None, protocol: Protocol::Original, rate_limit: None };
+    let new = NewDevice { protocol: Protocol::Original, ..NewDevice::new("phone") };
     let device = setup.handle.create_device(setup.account, new).await.expect("a device").id;
     let end = Some(setup.handle.now() + Duration::from_millis(300));
     let (key, _) = setup.handle.create_key(setup.account, device, end).await.expect("made").expect("there");

@@ -99,12 +99,7 @@ async fn run(seed: u64) {
     let air = Air::default();
     let mut phones = tokio::task::JoinSet::new();
     for n in 0..PHONES {
-        let new = NewDevice {
-            name: n.to_string(),
-            description: None,
-            protocol: Default::default(),
-            rate_limit: None,
-        };
+        let new = NewDevice::new(n.to_string());
         let device = handle.create_device(account, new).await.expect("a device").id;
         phones.spawn(phone(transport.clone(), device, air.clone(), seed * 100 + n as u64));
     }

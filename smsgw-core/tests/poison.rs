@@ -130,12 +130,7 @@ impl Setup {
     }
 
     async fn device(&self) -> DeviceId {
-        let new = NewDevice {
-            name: "phone".into(),
-            description: None,
-            protocol: Default::default(),
-            rate_limit: None,
-        };
+        let new = NewDevice::new("phone");
         self.handle.create_device(self.account, new).await.expect("a device").id
     }
 

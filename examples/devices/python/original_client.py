@@ -42,8 +42,8 @@ def main():
     args.add_argument("key", help="the device's API key")
     args.add_argument("--host", default="localhost")
     args.add_argument("--port", type=int, default=1883, help="8883 with TLS")
-    args.add_argument("--username", default="admin", help="the shared account, or the API key")
-    args.add_argument("--password", default="password", help="the shared account's, or the API key")
+    args.add_argument("--username", help="the shared account; default: the API key")
+    args.add_argument("--password", help="its password; default: the API key")
     args.add_argument("--client-id", default="client_id", help="what the device calls itself")
     args.add_argument("--ca", help="turns TLS on: the CA certificate")
     args.add_argument("--cert", help="the client certificate, if the broker wants one")
@@ -58,7 +58,7 @@ def main():
     client.on_disconnect = on_disconnect
     client.on_subscribe = on_subscribe
     client.on_message = on_message
-    client.username_pw_set(args.username, args.password)
+    client.username_pw_set(args.username or args.key, args.password or args.key)
     if args.ca:
         client.tls_set(ca_certs=args.ca, certfile=args.cert, keyfile=args.tls_key)
     client.connect(args.host, args.port, 60)

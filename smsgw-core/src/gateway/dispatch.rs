@@ -133,7 +133,7 @@ async fn claim(shared: &Shared, claims: &[Claim]) -> Result<Vec<Option<Message>>
         claimed.push(match shared.store.claim(std::slice::from_ref(claim), lease).await {
             Ok(mut one) => one.pop().flatten(),
             Err(error) => {
-                tracing::error!(message = %claim.id, %error, "set a message aside that cannot be claimed");
+                tracing::error!(id = %claim.id, %error, "set a message aside that cannot be claimed");
                 None
             }
         });

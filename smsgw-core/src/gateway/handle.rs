@@ -51,6 +51,13 @@ pub struct NewDevice {
     pub rate_limit: Option<RateLimit>,
 }
 
+impl NewDevice {
+    /// A native device without a limit of its own; set the other fields as wanted.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), description: None, protocol: Protocol::default(), rate_limit: None }
+    }
+}
+
 /// A device and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceStatus {

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::get;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -22,6 +22,8 @@ pub(crate) fn router(document: &str) -> Router<Api> {
     Router::from(page)
         .route(DOCUMENT, get(|| async move { ([(CONTENT_TYPE, "application/json")], document) }))
         .route("/problems", get(problems))
+        // Whoever opens the address alone is shown what is here.
+        .route("/", get(async || Redirect::temporary("/docs")))
 }
 
 /// Every code that a problem may have. The `type` of a problem points here.

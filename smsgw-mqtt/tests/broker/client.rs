@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// A silence this long is a failed test.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A silence this long is silence.
 pub(crate) const SILENCE: Duration = Duration::from_millis(250);
 

@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::changes::Changes;
 use super::classify::is_repeated;
+use super::damaged::{LEAVE_ALONE, Rows, set_aside};
 use super::rows::{HeadRow, head_json};
 use super::sql::Batch;
 use super::writer::Transaction;
@@ -37,7 +38,8 @@ pub(super) const DISPATCHED: Batch = Batch {
     tail: ")",
 };
 
-type Heads = HashMap<MessageId, (i64, Head)>;
+/// What messages read; none where that cannot be read.
+type Heads = HashMap<MessageId, Option<(i64, Head)>>;
 type Seen = HashSet<(i64, ReportId)>;
 
 /// Makes the transitions of `batch`, in order. Reports are rarely repeated, so which were seen is looked up only
@@ -46,14 +48,13 @@ pub(super) async fn advance(
     transaction: &mut Transaction,
     batch: &[Transition],
 ) -> sqlx::Result<Vec<Advanced>> {
-    let rows = HEADS
-        .fetch(&mut transaction.conn, batch, |args, transition| args.add_id(transition.id.as_uuid()))
+    let Rows::<HeadRow> { good, damaged } = HEADS
+        .fetch_good(&mut transaction.conn, batch, |args, transition| args.add_id(transition.id.as_uuid()))
         .await?;
-    let heads: Heads = rows
-        .into_iter()
-        .flat_map(|rows: Vec<HeadRow>| rows)
-        .map(|row| (row.id, (row.seq, row.head())))
-        .collect();
+    transaction.damage.tell("advance", &damaged);
+    let damaged = damaged.into_iter().filter_map(|name| Some((name.id?.into(), None)));
+    let heads: Heads =
+        good.into_iter().map(|row| (row.id, Some((row.seq, row.head())))).chain(damaged).collect();
     let (changes, outcomes) = decide_all(batch, heads.clone(), Seen::new(), transaction.now);
     match changes.write(&mut transaction.conn).await {
         Err(error) if is_repeated(&error) => transaction.undo().await?,
@@ -66,21 +67,21 @@ pub(super) async fn advance(
 }
 
 /// Sets aside again what `devices`, each named once, were given and have not acknowledged. Says how many.
-pub(super) async fn recall(
-    Transaction { conn, now, .. }: &mut Transaction,
-    devices: Vec<DeviceId>,
-) -> sqlx::Result<u64> {
-    let rows = DISPATCHED.fetch(conn, &devices, |args, device| args.add_id(device.as_uuid())).await?;
-    let mut changes = Changes::at(*now);
+pub(super) async fn recall(transaction: &mut Transaction, devices: Vec<DeviceId>) -> sqlx::Result<u64> {
+    let Rows::<HeadRow> { good, damaged } = DISPATCHED
+        .fetch_good(&mut transaction.conn, &devices, |args, device| args.add_id(device.as_uuid()))
+        .await?;
+    set_aside(transaction, "recall", &LEAVE_ALONE, &damaged).await?;
+    let mut changes = Changes::at(transaction.now);
     let mut count = 0;
-    for row in rows.into_iter().flat_map(|rows: Vec<HeadRow>| rows) {
+    for row in good {
         let mut head = row.head();
         if let Some(next) = head.device.and_then(|device| recalled(&head, device)) {
             changes.apply(row.seq, row.id, &mut head, next, None);
             count += 1;
         }
     }
-    changes.write(conn).await?;
+    changes.write(&mut transaction.conn).await?;
     Ok(count)
 }
 
@@ -95,20 +96,25 @@ fn decide_all(
     let outcomes = batch
         .iter()
         .map(|transition| {
-            let Some((seq, head)) = heads.get_mut(&transition.id) else { return Advanced::Missing };
+            let (seq, head) = match heads.get_mut(&transition.id) {
+                Some(Some(found)) => (found.0, &mut found.1),
+                // It is there, so whoever speaks of it has not made it up.
+                Some(None) => return Advanced::Unchanged,
+                None => return Advanced::Missing,
+            };
             let report = report_of(transition);
             let decision = decide(head, transition, now);
             let counts = matches!(decision, Decision::Apply(_) | Decision::Record);
-            if counts && report.is_some_and(|report| !seen.insert((*seq, report.id))) {
+            if counts && report.is_some_and(|report| !seen.insert((seq, report.id))) {
                 return Advanced::Unchanged;
             }
             match (decision, report) {
                 (Decision::Apply(next), _) => {
                     let id = report.map(|report| report.id);
-                    Advanced::Applied(changes.apply(*seq, transition.id, head, next, id))
+                    Advanced::Applied(changes.apply(seq, transition.id, head, next, id))
                 }
                 (Decision::Record, Some(report)) => {
-                    changes.record(*seq, head, report.state.into(), report.id, report.failure.as_ref());
+                    changes.record(seq, head, report.state.into(), report.id, report.failure.as_ref());
                     Advanced::Recorded
                 }
                 (Decision::Record | Decision::Unchanged, _) => Advanced::Unchanged,
@@ -124,7 +130,7 @@ fn decide_all(
 async fn seen(conn: &mut SqliteConnection, batch: &[Transition], heads: &Heads) -> sqlx::Result<Seen> {
     let asked: Vec<(i64, ReportId)> = batch
         .iter()
-        .filter_map(|transition| Some((heads.get(&transition.id)?.0, report_of(transition)?.id)))
+        .filter_map(|transition| Some((heads.get(&transition.id)?.as_ref()?.0, report_of(transition)?.id)))
         .collect();
     let rows = SEEN
         .fetch(conn, &asked, |args, (seq, report)| {

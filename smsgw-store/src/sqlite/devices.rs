@@ -12,6 +12,7 @@ use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::classify::classify;
+use super::damaged::Rows;
 use super::rows::Micros;
 use super::sql::{Args, Batch, Script, fetch_first, part, parts};
 use super::{SqliteStore, keys};
@@ -29,8 +30,11 @@ const ADD: &str = "INSERT INTO devices (id, account, name, description, protocol
 
 const ONE: &str = concat!("SELECT ", device_json!(), " FROM devices WHERE id = ? AND account = ?");
 
-pub(super) const BY_ID: Batch =
-    Batch { head: concat!("SELECT ", device_json!(), " FROM devices WHERE id IN ("), row: "?", tail: ")" };
+pub(super) const BY_ID: Batch = Batch {
+    head: concat!("SELECT json_group_array(", device_json!(), ") FROM devices WHERE id IN ("),
+    row: "?",
+    tail: ")",
+};
 
 pub(super) const PAGE: &str = concat!(
     "SELECT ",
@@ -78,21 +82,24 @@ impl DeviceStore for SqliteStore {
 
     async fn find_devices(&self, ids: &[DeviceId]) -> Result<Vec<Option<Device>>> {
         let mut conn = self.reader("find_devices").await?;
-        let rows: Vec<DeviceRow> = BY_ID
-            .fetch(&mut conn, ids, |args, id| args.add_id(id.as_uuid()))
+        let Rows::<DeviceRow> { good, damaged } = BY_ID
+            .fetch_good(&mut conn, ids, |args, id| args.add_id(id.as_uuid()))
             .await
             .map_err(|error| classify("find_devices", error))?;
-        let found: HashMap<DeviceId, Device> = rows.into_iter().map(|row| (row.id, row.into())).collect();
+        self.damage.tell("find_devices", &damaged);
+        let found: HashMap<DeviceId, Device> = good.into_iter().map(|row| (row.id, row.into())).collect();
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     async fn devices(&self, account: AccountId, after: Option<Cursor>, limit: usize) -> Result<Page<Device>> {
-        let args = Args::of(|args| {
-            args.add_id(account.as_uuid())?;
-            args.add_place_before(after)?;
-            args.add_limit(limit.saturating_add(1))
-        });
-        let rows: Vec<DeviceRow> = self.read("devices", PAGE, args).await?;
+        let args = |limit| {
+            Args::of(|args| {
+                args.add_id(account.as_uuid())?;
+                args.add_place_before(after)?;
+                args.add_limit(limit)
+            })
+        };
+        let rows: Vec<DeviceRow> = self.read_page("devices", PAGE, limit, args).await?;
         let rows = rows.into_iter().map(Device::from).collect();
         Ok(Page::from_rows(rows, limit, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
     }

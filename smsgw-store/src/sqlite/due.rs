@@ -7,8 +7,9 @@ use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::changes::Changes;
+use super::damaged::{LEAVE_ALONE, Rows, set_aside};
 use super::rows::{HeadRow, head_json};
-use super::sql::{Args, Batch, Script, fetch, part, parts};
+use super::sql::{Args, Batch, Script, fetch_good, part, parts};
 use super::writer::Transaction;
 
 /// ?1 now, ?2 the limit.
@@ -30,14 +31,17 @@ pub(super) const CHECK_AGAIN: Batch = Batch {
 
 /// Looks after at most `query.max` messages.
 pub(super) async fn due(transaction: &mut Transaction, query: DueQuery) -> sqlx::Result<Due> {
-    let Transaction { conn, now, .. } = transaction;
-    let now = *now;
-    let mut rows = look(conn, TO_CHECK, now, query.max).await?;
+    let now = transaction.now;
+    let Rows { good: mut rows, mut damaged } = look(&mut transaction.conn, TO_CHECK, now, query.max).await?;
     if query.requeue {
-        let room = query.max - rows.len();
-        rows.extend(look(conn, TO_REQUEUE, now, room).await?);
+        let room = query.max - rows.len() - damaged.len();
+        let lost = look(&mut transaction.conn, TO_REQUEUE, now, room).await?;
+        rows.extend(lost.good);
+        damaged.extend(lost.damaged);
     }
-    let mut due = Due { more: rows.len() >= query.max, ..Due::default() };
+    set_aside(transaction, "due", &LEAVE_ALONE, &damaged).await?;
+    let conn = &mut transaction.conn;
+    let mut due = Due { more: rows.len() + damaged.len() >= query.max, ..Due::default() };
     let mut changes = Changes::at(now);
     let mut again = Vec::new();
     for row in rows {
@@ -78,10 +82,10 @@ async fn look(
     sql: &'static str,
     now: Timestamp,
     limit: usize,
-) -> sqlx::Result<Vec<HeadRow>> {
+) -> sqlx::Result<Rows<HeadRow>> {
     let args = Args::of(|args| {
         args.add_time(now)?;
         args.add_limit(limit)
     })?;
-    fetch(conn, sql, args).await
+    fetch_good(conn, sql, args).await
 }

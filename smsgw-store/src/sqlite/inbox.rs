@@ -42,13 +42,15 @@ impl InboxStore for SqliteStore {
     }
 
     async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>> {
-        let args = Args::of(|args| {
-            args.add_id(query.account.as_uuid())?;
-            args.add_place_before(query.after)?;
-            args.add_id_or_null(query.device.as_ref().map(DeviceId::as_uuid))?;
-            args.add_limit(query.limit.saturating_add(1))
-        });
-        let rows: Vec<ReceivedRow> = self.read("inbox", PAGE, args).await?;
+        let args = |limit| {
+            Args::of(|args| {
+                args.add_id(query.account.as_uuid())?;
+                args.add_place_before(query.after)?;
+                args.add_id_or_null(query.device.as_ref().map(DeviceId::as_uuid))?;
+                args.add_limit(limit)
+            })
+        };
+        let rows: Vec<ReceivedRow> = self.read_page("inbox", PAGE, query.limit, args).await?;
         let rows = rows.into_iter().map(ReceivedSms::from).collect();
         Ok(Page::from_rows(rows, query.limit, |row| Cursor { at: row.received_at, id: *row.id.as_uuid() }))
     }

@@ -12,8 +12,10 @@ use smsgw_core::store::{
 use smsgw_core::time::Timestamp;
 use uuid::Uuid;
 
+use super::classify::classify;
+use super::damaged::{Name, Rows};
 use super::rows::{EventRow, MessageRow, message_json};
-use super::sql::Args;
+use super::sql::{Args, fetch_first_good};
 use super::{SqliteStore, advance, claim, due, insert};
 
 pub(super) const ONE: &str =
@@ -86,23 +88,32 @@ impl MessageStore for SqliteStore {
     }
 
     async fn events(&self, account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>> {
-        let rows: Vec<Vec<EventRow>> = self.read("events", HISTORY, owned(account, id)).await?;
-        Ok(rows.into_iter().next().map(|rows| rows.into_iter().map(MessageEvent::from).collect()))
+        let failed = |error| classify("events", error);
+        let args = owned(account, id).map_err(failed)?;
+        let mut conn = self.reader("events").await?;
+        let rows = fetch_first_good(&mut conn, HISTORY, args).await.map_err(failed)?;
+        let Some(Rows::<EventRow> { good, damaged }) = rows else { return Ok(None) };
+        if !damaged.is_empty() {
+            self.damage.tell("events", &[Name::from(*id.as_uuid())]);
+        }
+        Ok(Some(good.into_iter().map(MessageEvent::from).collect()))
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<Page<Message>> {
         let first_of = |at| Cursor { at, id: Uuid::nil() };
         let end = [query.until.map(first_of), query.after].into_iter().flatten().min();
-        let args = Args::of(|args| {
-            args.add_id(query.account.as_uuid())?;
-            args.add_time(query.from.unwrap_or(Timestamp::EPOCH))?;
-            args.add_place_before(end)?;
-            args.add(query.state.map(State::as_str))?;
-            args.add(query.to.map(|to| to.expose()).as_deref())?;
-            args.add_id_or_null(query.device.as_ref().map(DeviceId::as_uuid))?;
-            args.add_limit(query.limit.saturating_add(1))
-        });
-        let rows: Vec<MessageRow> = self.read("messages", PAGE, args).await?;
+        let args = |limit| {
+            Args::of(|args| {
+                args.add_id(query.account.as_uuid())?;
+                args.add_time(query.from.unwrap_or(Timestamp::EPOCH))?;
+                args.add_place_before(end)?;
+                args.add(query.state.map(State::as_str))?;
+                args.add(query.to.map(|to| to.expose()).as_deref())?;
+                args.add_id_or_null(query.device.as_ref().map(DeviceId::as_uuid))?;
+                args.add_limit(limit)
+            })
+        };
+        let rows: Vec<MessageRow> = self.read_page("messages", PAGE, query.limit, args).await?;
         let rows = rows.into_iter().map(Message::from).collect();
         Ok(Page::from_rows(rows, query.limit, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
     }

@@ -7,6 +7,7 @@ mod claim;
 mod classify;
 mod config;
 mod connect;
+mod damaged;
 mod devices;
 mod due;
 #[cfg(test)]
@@ -38,10 +39,14 @@ use sqlx::sqlite::SqlitePool;
 
 use self::classify::{classify, is_no_database};
 use self::connect::Connector;
-use self::sql::{Args, fetch};
+use self::damaged::{DamageLog, Rows};
+use self::sql::{Args, fetch, fetch_good};
 use self::writer::{Transaction, Work, Writer};
 
 pub use self::config::SqliteConfig;
+
+/// How many unreadable rows a page may be put together around.
+const PAGE_DAMAGED: usize = 1_000;
 
 /// A [`Store`] in a SQLite database.
 ///
@@ -50,11 +55,15 @@ pub use self::config::SqliteConfig;
 ///
 /// Several stores, in one process or in several of one machine, may share a file; they take turns at writing.
 ///
+/// A stored row that cannot be read holds up no other: lists leave it out, a message of which that is so is sent by
+/// nobody, and the log names it once, at level `error`.
+///
 /// Dropped without [`close`](Store::close), it still does what waits, and closes the file behind it.
 pub struct SqliteStore {
     path: PathBuf,
     readers: SqlitePool,
     writer: Writer,
+    damage: Arc<DamageLog>,
 }
 
 impl SqliteStore {
@@ -77,7 +86,9 @@ impl SqliteStore {
         let mut conn = connector.connect().await.map_err(failed)?;
         migrate::migrate(&mut conn, clock.now()).await?;
         let readers = connect::readers(&file, &config);
-        Ok(Self { path: config.path, readers, writer: Writer::start(conn, connector, clock) })
+        let damage = Arc::<DamageLog>::default();
+        let writer = Writer::start(conn, connector, clock, damage.clone());
+        Ok(Self { path: config.path, readers, writer, damage })
     }
 
     /// Has `work` done and committed; see [`Writer::run`].
@@ -100,6 +111,37 @@ impl SqliteStore {
         let args = args.map_err(failed)?;
         let mut conn = self.reader(operation).await?;
         fetch(&mut conn, sql, args).await.map_err(failed)
+    }
+
+    /// Reads one row more than a page of `limit`, of those that can be read. `args` makes the values of the statement
+    /// for so many rows.
+    ///
+    /// # Errors
+    /// `Corrupt` where there are more than [`PAGE_DAMAGED`] in the way.
+    async fn read_page<R: DeserializeOwned + Send>(
+        &self,
+        operation: &'static str,
+        sql: &'static str,
+        limit: usize,
+        args: impl Fn(usize) -> sqlx::Result<Args> + Send + Sync,
+    ) -> Result<Vec<R>> {
+        let failed = |error| classify(operation, error);
+        let mut spare = 0;
+        loop {
+            let asked = limit.saturating_add(1).saturating_add(spare);
+            let args = args(asked).map_err(failed)?;
+            let mut conn = self.reader(operation).await?;
+            let Rows { good, damaged } = fetch_good(&mut conn, sql, args).await.map_err(failed)?;
+            self.damage.tell(operation, &damaged);
+            let last = good.len() + damaged.len() < asked;
+            if last || good.len() > limit {
+                return Ok(good);
+            }
+            if damaged.len() > PAGE_DAMAGED {
+                return Err(failed(sqlx::Error::Decode("too many rows that cannot be read".into())));
+            }
+            spare = 2 * damaged.len();
+        }
     }
 
     /// A connection to read from.

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::sql::Batch;
-use super::{advance, changes, claim, devices, due, inbox, insert, keys, messages, migrate, rows};
+use super::{advance, changes, claim, damaged, devices, due, inbox, insert, keys, messages, migrate, rows};
 
 fn of_three(batch: &Batch) -> String {
     let mut sql = String::new();
@@ -28,6 +28,8 @@ fn statements() -> Vec<(String, &'static str)> {
         (due::TO_CHECK.into(), "messages_check"),
         (due::TO_REQUEUE.into(), "messages_requeue"),
         (of_three(&due::CHECK_AGAIN), by_seq),
+        (of_three(&damaged::WITHHOLD), by_seq),
+        (of_three(&damaged::LEAVE_ALONE), by_seq),
         (messages::ONE.into(), by_id),
         (messages::HISTORY.into(), "message_events_report"),
         (messages::PAGE.into(), "messages_newest"),

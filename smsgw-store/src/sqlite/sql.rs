@@ -15,6 +15,8 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, Row, SqlSafeStr, Type};
 
+use super::damaged::Rows;
+
 /// The most rows of one statement: with 19 values each, less than a third of the parameters that SQLite allows.
 const LARGEST: usize = 512;
 
@@ -54,6 +56,26 @@ impl Batch {
             let mut script = Script::default();
             script.add(self, part, &bind)?;
             rows.extend(fetch(conn, AssertSqlSafe(script.sql), script.args).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Runs it as [`Batch::fetch`] does, where it answers arrays of rows, and leaves out what cannot be read.
+    pub(super) async fn fetch_good<T: Sync, R: DeserializeOwned + Send>(
+        &self,
+        conn: &mut SqliteConnection,
+        items: &[T],
+        bind: impl Fn(&mut Args, &T) -> Result<(), BoxDynError> + Send + Sync,
+    ) -> sqlx::Result<Rows<R>> {
+        let mut rows = Rows::new();
+        for part in items.chunks(LARGEST) {
+            let mut script = Script::default();
+            script.add(self, part, &bind)?;
+            let answers =
+                sqlx::query_with(AssertSqlSafe(script.sql), script.args.0).fetch_all(&mut *conn).await?;
+            for answer in &answers {
+                rows.add_all(answer.try_get_unchecked(0)?);
+            }
         }
         Ok(rows)
     }
@@ -119,6 +141,36 @@ pub(super) async fn fetch<R: DeserializeOwned + Send>(
             serde_json::from_str(json).map_err(|_| sqlx::Error::Decode("a row of another shape".into()))
         })
         .collect()
+}
+
+/// Runs a statement that answers one column of JSON, a row in each, and leaves out what cannot be read.
+pub(super) async fn fetch_good<R: DeserializeOwned + Send>(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    args: Args,
+) -> sqlx::Result<Rows<R>> {
+    let answers = sqlx::query_with(sql, args.0).fetch_all(conn).await?;
+    let mut rows = Rows::new();
+    for answer in &answers {
+        rows.add(answer.try_get_unchecked(0)?);
+    }
+    Ok(rows)
+}
+
+/// The first answer of a statement that answers arrays of rows, without what cannot be read.
+pub(super) async fn fetch_first_good<R: DeserializeOwned + Send>(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    args: Args,
+) -> sqlx::Result<Option<Rows<R>>> {
+    let answer = sqlx::query_with(sql, args.0).fetch_optional(conn).await?;
+    answer
+        .map(|answer| {
+            let mut rows = Rows::new();
+            rows.add_all(answer.try_get_unchecked(0)?);
+            Ok(rows)
+        })
+        .transpose()
 }
 
 /// The first row of [`fetch`], where there is one.

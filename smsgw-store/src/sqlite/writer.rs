@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::classify::{BACKEND, classify};
 use super::connect::Connector;
+use super::damaged::DamageLog;
 
 /// The most operations in one commit.
 const GROUP_OPERATIONS: usize = 64;
@@ -43,11 +44,16 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task, which owns `conn` from now on.
-    pub(super) fn start(conn: SqliteConnection, connector: Connector, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(
+        conn: SqliteConnection,
+        connector: Connector,
+        clock: Arc<dyn Clock>,
+        damage: Arc<DamageLog>,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (end, ended) = watch::channel(None);
-        let transaction = Some(Transaction::over(conn));
-        let task = Task { transaction, connector, clock, waiting: VecDeque::new() };
+        let transaction = Some(Transaction::over(conn, damage.clone()));
+        let task = Task { transaction, connector, clock, damage, waiting: VecDeque::new() };
         tokio::spawn(async move {
             // The receiver of a dropped writer is gone; then nobody wants to know.
             end.send(Some(task.run(receiver).await)).ok();
@@ -91,12 +97,14 @@ pub(super) struct Transaction {
     pub(super) now: Timestamp,
     /// The number of the newest message. Nobody else writes while this transaction is open; who adds messages, counts.
     pub(super) last_seq: i64,
+    /// Where rows that cannot be read are told of.
+    pub(super) damage: Arc<DamageLog>,
 }
 
 impl Transaction {
     /// None yet, over `conn`.
-    fn over(conn: SqliteConnection) -> Self {
-        Self { conn, now: Timestamp::EPOCH, last_seq: 0 }
+    fn over(conn: SqliteConnection, damage: Arc<DamageLog>) -> Self {
+        Self { conn, now: Timestamp::EPOCH, last_seq: 0, damage }
     }
 
     /// Takes the lock for writing, and a first savepoint.
@@ -166,6 +174,7 @@ struct Task {
     transaction: Option<Transaction>,
     connector: Connector,
     clock: Arc<dyn Clock>,
+    damage: Arc<DamageLog>,
     waiting: VecDeque<Box<dyn Operation>>,
 }
 
@@ -213,7 +222,10 @@ impl Task {
         let failed = |error| classify("commit", error);
         let transaction = match &mut self.transaction {
             Some(transaction) => transaction,
-            lost => lost.insert(Transaction::over(self.connector.connect().await.map_err(failed)?)),
+            lost => {
+                let conn = self.connector.connect().await.map_err(failed)?;
+                lost.insert(Transaction::over(conn, self.damage.clone()))
+            }
         };
         transaction.begin(&*self.clock).await.map_err(failed)?;
         let mut left = group.len();

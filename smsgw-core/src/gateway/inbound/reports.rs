@@ -32,7 +32,7 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
             Advanced::Applied(change) => moved.push(change),
             Advanced::Foreign => {
                 tracing::warn!(
-                    target: "smsgw::security", device = %reported.device, message = %reported.message,
+                    target: "smsgw::security", device = %reported.device, id = %reported.message,
                     "a device reported of a message that it was not given",
                 );
             }
