@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test setup lint fmt doc bench vectors
+.PHONY: help run test lint fmt doc bench vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,11 +11,8 @@ help: ## list the commands
 run: ## start the gateway in demo mode
 	$(CARGO) run --locked --example gateway
 
-setup: ## install what the tests need: Python virtual environments for the original device
-	./tests/setup.sh
-
-test: setup ## run every test
-	$(CARGO) test --locked $(FEATURES)
+test: ## install what the tests need, and run them all
+	./tests/run.sh
 
 fmt: ## check the formatting
 	$(CARGO) fmt --all --check

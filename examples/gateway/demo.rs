@@ -77,16 +77,11 @@ impl Demo {
     pub(crate) fn announce(&self, flags: &Flags, http: &str, mqtt: &str) {
         let Self { token, devices } = self;
         if flags.json {
-            println!(
-                "{}",
-                serde_json::json!({"http": http, "mqtt": mqtt, "token": token, "devices": devices})
-            );
-            return;
+            let all = serde_json::json!({"http": http, "mqtt": mqtt, "token": token, "devices": devices});
+            return println!("{all}");
         }
-        println!(
-            "smsgw is ready\n\n  API page  {http}/docs\n  devices   {mqtt}  ({} simulated)",
-            devices.len()
-        );
+        let phones = devices.len();
+        println!("smsgw is ready\n\n  API page  {http}/docs\n  devices   {mqtt}  ({phones} simulated)");
         println!("  token     {token}\n\nSend a message:\n");
         println!(
             "  curl -s {http}/messages -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \

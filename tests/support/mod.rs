@@ -230,7 +230,7 @@ pub fn radio(dir: &Path, id: &str) -> Vec<String> {
 pub fn python(paho: &str, script: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(format!(".venv-paho-{paho}/bin/python"));
-    assert!(python.exists(), "{} is missing: run `make setup` first", python.display());
+    assert!(python.exists(), "{} is missing: run `tests/setup.sh` first", python.display());
     let mut command = Command::new(python);
     command.arg(root.join("examples/devices/python").join(script));
     command
