@@ -20,6 +20,7 @@ async fn two_gateways_leave_the_process_as_it_was() {
     std::panic::set_hook(Box::new(|_| OURS.store(true, Ordering::SeqCst)));
     let dir = tempfile::tempdir().expect("a directory");
 
+    let mut gateways = Vec::new();
     for n in 0..2 {
         let config = SqliteConfig::new(dir.path().join(format!("{n}.db")));
         let store = Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("opens"));
@@ -32,6 +33,9 @@ async fn two_gateways_leave_the_process_as_it_was() {
         let router = smsgw::http::router(running.handle());
         let stop = tokio_util::sync::CancellationToken::new();
         let server = tokio::spawn(smsgw::http::serve(listener, router, stop.clone(), Duration::from_secs(1)));
+        gateways.push((running, broker, stop, server));
+    }
+    for (running, ..) in &gateways {
         let handle = running.handle();
         let connected = async {
             while handle.health().await.transport.1.is_err() {
@@ -39,6 +43,8 @@ async fn two_gateways_leave_the_process_as_it_was() {
             }
         };
         tokio::time::timeout(Duration::from_secs(30), connected).await.expect("connects");
+    }
+    for (running, broker, stop, server) in gateways {
         stop.cancel();
         server.await.expect("ends").expect("served");
         running.drain(Duration::from_secs(10)).await.expect("drains");

@@ -5,6 +5,7 @@
 
 mod link;
 mod roster;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 
 use self::link::Link;
 use self::roster::Roster;
+use self::sums::Sums;
 use crate::device::{Device, DeviceKey};
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::KeyId;
@@ -78,11 +80,7 @@ struct Inner {
     // Keys of the original protocol that somebody is subscribed to, and the device that came in with each.
     listening: HashSet<TopicKey>,
     by_key: HashMap<TopicKey, DeviceId>,
-    // Places that the dispatcher may fill: those of devices for which nothing older waits.
-    open: usize,
-    online: usize,
-    // Devices that are there and have no place free: what they have in hand may leave it any moment.
-    full: usize,
+    sums: Sums,
     // Devices that may have something to pull, and those whose rate limit holds them until then.
     candidates: VecDeque<DeviceId>,
     paced: BTreeSet<(Timestamp, DeviceId)>,
@@ -128,24 +126,22 @@ impl Fleet {
         let drains = link.waiting > 0 || roster.waiting > 0;
         let free = link.free();
         let allowed = link.pace.allows(now, free);
-        let open = if drains { 0 } else { allowed };
-        let online = usize::from(link.online);
-        inner.open = inner.open - std::mem::replace(&mut link.counted_open, open) + open;
-        inner.online = inner.online - std::mem::replace(&mut link.counted_online, online) + online;
-        roster.online = roster.online - std::mem::replace(&mut link.counted_in_roster, online) + online;
-        let full = usize::from(link.online && free == 0);
-        let counted_full = std::mem::replace(&mut link.counted_full, full);
-        roster.full = roster.full - counted_full + full;
-        inner.full = inner.full - counted_full + full;
-        let paced = usize::from(free > 0 && allowed == 0);
-        roster.paced = roster.paced - std::mem::replace(&mut link.counted_paced, paced) + paced;
-        if open > 0 {
+        let counts = Sums {
+            online: usize::from(link.online),
+            open: if drains { 0 } else { allowed },
+            full: usize::from(link.online && free == 0),
+            paced: usize::from(free > 0 && allowed == 0),
+        };
+        let counted = std::mem::replace(&mut link.counted, counts);
+        inner.sums.recount(counted, counts);
+        roster.sums.recount(counted, counts);
+        if counts.open > 0 {
             if !std::mem::replace(&mut link.in_turn, true) {
                 roster.turn.push_back(id);
             }
             self.opened.notify_one();
         }
-        if free > 0 && allowed == 0 {
+        if counts.paced > 0 {
             let due = (link.pace.next(now), id);
             // Who waits for the next one waits for this one now.
             if inner.paced.insert(due) && inner.paced.first() == Some(&due) {
@@ -294,10 +290,10 @@ impl Fleet {
     /// for [`Fleet::opened`].
     pub(super) fn room(&self, max: usize) -> Option<usize> {
         let inner = self.lock();
-        match inner.open {
+        match inner.sums.open {
             // Nobody is there, or all wait for their rate or for older messages: what is leased is set aside, with
             // the reason.
-            0 if inner.full == 0 => Some(max),
+            0 if inner.sums.full == 0 => Some(max),
             0 => None,
             open => Some(open.min(max)),
         }
@@ -344,7 +340,7 @@ impl Fleet {
         while let Some(device) = inner.rosters.get_mut(&account).and_then(|roster| roster.turn.pop_front()) {
             let Some(link) = inner.links.get_mut(&device) else { continue };
             link.in_turn = false;
-            if link.counted_open == 0 {
+            if link.counted.open == 0 {
                 continue;
             }
             if link.pace.allows(now, 1) == 0 {
@@ -356,9 +352,9 @@ impl Fleet {
             return Placement::Device { device, is_new: true };
         }
         Placement::Wait(match inner.rosters.get(&account) {
-            Some(roster) if roster.paced > 0 => Reason::RateLimited,
-            Some(roster) if roster.online > roster.full => Reason::OlderFirst,
-            Some(roster) if roster.online > 0 => Reason::WindowFull,
+            Some(roster) if roster.sums.paced > 0 => Reason::RateLimited,
+            Some(roster) if roster.sums.online > roster.sums.full => Reason::OlderFirst,
+            Some(roster) if roster.sums.online > 0 => Reason::WindowFull,
             _ => Reason::NoDeviceOnline,
         })
     }
@@ -490,7 +486,7 @@ impl fmt::Debug for Fleet {
         let inner = self.lock();
         f.debug_struct("Fleet")
             .field("devices", &inner.links.len())
-            .field("online", &inner.online)
+            .field("online", &inner.sums.online)
             .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 /// the request under the same `Idempotency-Key` or `id` sends nothing more and answers with the message as it is now.
 #[utoipa::path(
     post, path = "/messages", tag = "messages", operation_id = "send",
-    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 ASCII characters; kept for 24 hours", max_length = 255, pattern = "^[ -~]+$")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 ASCII characters", max_length = 255, pattern = "^[ -~]+$")),
     request_body = SendRequest,
     responses(
         (status = 202, description = "It is stored and on its way", body = MessageView, headers(("Location" = String, description = "Where to look at it"))),
@@ -65,7 +65,7 @@ async fn send(
 /// The same as `POST /messages`, whose fields it takes too.
 #[utoipa::path(
     post, path = "/messages/create", tag = "messages", operation_id = "send_original",
-    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 ASCII characters; kept for 24 hours", max_length = 255, pattern = "^[ -~]+$")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 ASCII characters", max_length = 255, pattern = "^[ -~]+$")),
     request_body = OriginalSendRequest,
     responses(
         (status = 202, description = "It is stored and on its way", body = MessageView, headers(("Location" = String, description = "Where to look at it"))),

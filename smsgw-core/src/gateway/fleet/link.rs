@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::WINDOW;
+use super::sums::Sums;
 use crate::device::DeviceKey;
 use crate::gateway::pace::Pace;
 use crate::id::{AccountId, MessageId};
@@ -29,12 +30,8 @@ pub(super) struct Link {
     pub(super) waiting: u64,
     pub(super) in_turn: bool,
     pub(super) is_candidate: bool,
-    /// What this device has added to the fleet's and its roster's sums.
-    pub(super) counted_open: usize,
-    pub(super) counted_online: usize,
-    pub(super) counted_in_roster: usize,
-    pub(super) counted_full: usize,
-    pub(super) counted_paced: usize,
+    /// What this device has added to the sums.
+    pub(super) counted: Sums,
     seen_at: Option<Timestamp>,
 }
 
@@ -52,11 +49,7 @@ impl Link {
             waiting: 0,
             in_turn: false,
             is_candidate: false,
-            counted_open: 0,
-            counted_online: 0,
-            counted_in_roster: 0,
-            counted_full: 0,
-            counted_paced: 0,
+            counted: Sums::default(),
             seen_at: None,
         }
     }

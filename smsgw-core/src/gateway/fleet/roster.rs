@@ -1,16 +1,13 @@
 use std::collections::{BTreeSet, VecDeque};
 
+use super::sums::Sums;
 use crate::id::DeviceId;
 
 /// The devices of one account.
 #[derive(Default)]
 pub(super) struct Roster {
     pub(super) members: BTreeSet<DeviceId>,
-    pub(super) online: usize,
-    /// Devices that are online and have no room.
-    pub(super) full: usize,
-    /// Devices that have room and must wait for their rate limit.
-    pub(super) paced: usize,
+    pub(super) sums: Sums,
     /// Devices with room, in the order in which they get the next messages. May name some whose room has gone.
     pub(super) turn: VecDeque<DeviceId>,
     /// Not 0 while something may be set aside for any device of the account: the mark of the last.

@@ -57,15 +57,21 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn check(fleet: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
     let inner = fleet.lock();
-    prop_assert_eq!(inner.open, inner.links.values().map(|link| link.counted_open).sum::<usize>());
-    prop_assert_eq!(inner.full, inner.links.values().filter(|link| link.online && link.free() == 0).count());
-    prop_assert_eq!(inner.online, inner.links.values().filter(|link| link.online).count());
+    let sums = |links: &mut dyn Iterator<Item = &Link>| {
+        links.fold(Sums::default(), |mut sums, link| {
+            sums.recount(Sums::default(), link.counted);
+            sums
+        })
+    };
+    prop_assert_eq!(inner.sums, sums(&mut inner.links.values()));
     for (id, link) in &inner.links {
         let roster = &inner.rosters[&link.account];
         let drains = link.waiting > 0 || roster.waiting > 0;
         let room = link.pace.allows(now, link.free());
+        prop_assert_eq!(link.counted.online, usize::from(link.online));
+        prop_assert_eq!(link.counted.full, usize::from(link.online && link.free() == 0));
         prop_assert!(link.in_hand.len() + link.reserved <= WINDOW);
-        prop_assert!(link.counted_open == 0 || roster.turn.contains(id), "an open device has no turn");
+        prop_assert!(link.counted.open == 0 || roster.turn.contains(id), "an open device has no turn");
         let due = inner.paced.iter().any(|(at, paced)| paced == id && *at <= now);
         prop_assert!(
             !drains || room == 0 || link.is_candidate || due,
@@ -74,9 +80,8 @@ fn check(fleet: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
         prop_assert_eq!(link.is_candidate, inner.candidates.contains(id));
     }
     for (account, roster) in &inner.rosters {
-        let members = || inner.links.values().filter(|link| link.account == *account);
-        prop_assert_eq!(roster.online, members().filter(|link| link.online).count());
-        prop_assert_eq!(roster.full, members().filter(|link| link.online && link.free() == 0).count());
+        let mut members = inner.links.values().filter(|link| link.account == *account);
+        prop_assert_eq!(roster.sums, sums(&mut members));
     }
     Ok(())
 }
