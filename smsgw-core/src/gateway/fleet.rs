@@ -4,6 +4,8 @@
 //! a new gateway learns who is there from the devices themselves.
 
 mod link;
+mod place;
+mod pulls;
 mod roster;
 mod sums;
 #[cfg(test)]
@@ -16,15 +18,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use self::link::Link;
+pub(super) use self::place::Placement;
+pub(super) use self::pulls::PullTicket;
 use self::roster::Roster;
 use self::sums::Sums;
 use crate::device::{Device, DeviceKey};
-use crate::id::{AccountId, DeviceId, MessageId};
+use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
-use crate::queue::Job;
 use crate::rate::RateLimit;
-use crate::state::{Reason, WaitsFor};
-use crate::store::Pull;
 use crate::time::Timestamp;
 use crate::transport::{Address, TopicKey};
 
@@ -42,28 +43,6 @@ pub struct Presence {
     pub online: bool,
     /// How many messages it has been given and has not acknowledged.
     pub in_hand: usize,
-}
-
-/// Where a job goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Placement {
-    /// To this device; a place in its window is taken, unless it has the message in hand already.
-    Device {
-        /// Which.
-        device: DeviceId,
-        /// Whether the place was taken now.
-        is_new: bool,
-    },
-    /// Nowhere yet.
-    Wait(Reason),
-}
-
-/// Room that a device has for messages that were set aside; hand it back by [`Fleet::pulled`].
-#[derive(Debug)]
-pub(super) struct PullTicket {
-    pub(super) pull: Pull,
-    pub(super) route: Route,
-    marks: (u64, u64),
 }
 
 /// How to reach a device, in its session of the moment.
@@ -284,186 +263,6 @@ impl Fleet {
     /// The account of a device that is known here.
     pub(super) fn account(&self, device: DeviceId) -> Option<AccountId> {
         self.lock().links.get(&device).map(|link| link.account)
-    }
-
-    /// How many jobs the dispatcher should lease, at most `max`. `None`: none now, since places are about to open; wait
-    /// for [`Fleet::opened`].
-    pub(super) fn room(&self, max: usize) -> Option<usize> {
-        let inner = self.lock();
-        match inner.sums.open {
-            // Nobody is there, or all wait for their rate or for older messages: what is leased is set aside, with
-            // the reason.
-            0 if inner.sums.full == 0 => Some(max),
-            0 => None,
-            open => Some(open.min(max)),
-        }
-    }
-
-    /// Waits until a place may have opened.
-    pub(super) async fn opened(&self) {
-        self.opened.notified().await;
-    }
-
-    /// Chooses a device for each job and takes a place in its window.
-    pub(super) fn place(&self, jobs: &[Job], now: Timestamp) -> Vec<Placement> {
-        let mut inner = self.lock();
-        jobs.iter()
-            .map(|job| match job.device {
-                Some(device) => self.place_on(&mut inner, device, job.id, now),
-                None => self.place_in(&mut inner, job.account, job.id, now),
-            })
-            .collect()
-    }
-
-    fn place_on(&self, inner: &mut Inner, device: DeviceId, id: MessageId, now: Timestamp) -> Placement {
-        let Some(link) = inner.links.get(&device).filter(|link| link.online) else {
-            return Placement::Wait(Reason::DeviceOffline);
-        };
-        // Sent again under the same id: it has its place.
-        if link.in_hand.contains(&id) {
-            return Placement::Device { device, is_new: false };
-        }
-        if link.waiting > 0 {
-            return Placement::Wait(Reason::OlderFirst);
-        }
-        if link.free() == 0 {
-            return Placement::Wait(Reason::WindowFull);
-        }
-        if link.pace.allows(now, 1) == 0 {
-            return Placement::Wait(Reason::RateLimited);
-        }
-        self.change(inner, device, now, |link| link.take(id, now));
-        Placement::Device { device, is_new: true }
-    }
-
-    fn place_in(&self, inner: &mut Inner, account: AccountId, id: MessageId, now: Timestamp) -> Placement {
-        while let Some(device) = inner.rosters.get_mut(&account).and_then(|roster| roster.turn.pop_front()) {
-            let Some(link) = inner.links.get_mut(&device) else { continue };
-            link.in_turn = false;
-            if link.counted.open == 0 {
-                continue;
-            }
-            if link.pace.allows(now, 1) == 0 {
-                self.change(inner, device, now, |_| ());
-                continue;
-            }
-            // Taking the place puts the device at the end of the turn again, if it has more.
-            self.change(inner, device, now, |link| link.take(id, now));
-            return Placement::Device { device, is_new: true };
-        }
-        Placement::Wait(match inner.rosters.get(&account) {
-            Some(roster) if roster.sums.paced > 0 => Reason::RateLimited,
-            Some(roster) if roster.sums.online > roster.sums.full => Reason::OlderFirst,
-            Some(roster) if roster.sums.online > 0 => Reason::WindowFull,
-            _ => Reason::NoDeviceOnline,
-        })
-    }
-
-    /// Messages left the hands of their devices, or never came there.
-    pub(super) fn release(&self, places: impl IntoIterator<Item = (DeviceId, MessageId)>, now: Timestamp) {
-        let mut inner = self.lock();
-        for (device, id) in places {
-            self.change(&mut inner, device, now, |link| link.in_hand.remove(&id));
-        }
-    }
-
-    /// Messages were set aside: they are pulled when their devices have room.
-    pub(super) fn set_aside(&self, waits: impl IntoIterator<Item = WaitsFor>, now: Timestamp) {
-        let mut inner = self.lock();
-        let waits: HashSet<WaitsFor> = waits.into_iter().collect();
-        for wait in waits {
-            inner.mark += 1;
-            let mark = inner.mark;
-            match wait {
-                WaitsFor::Device(device) => {
-                    self.change(&mut inner, device, now, |link| link.waiting = mark);
-                }
-                WaitsFor::Account(account) => {
-                    let Some(roster) = inner.rosters.get_mut(&account) else { continue };
-                    // Where something waited before, every device with room is a candidate or is pulling.
-                    if std::mem::replace(&mut roster.waiting, mark) > 0 {
-                        continue;
-                    }
-                    let members: Vec<_> = roster.members.iter().copied().collect();
-                    for device in members {
-                        self.change(&mut inner, device, now, |_| ());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits until something may be pulled. `now` must be read again afterwards.
-    pub(super) async fn pullable(&self, now: Timestamp) {
-        let paced = self.lock().paced.first().map(|(at, _)| now.until(*at));
-        match paced {
-            Some(wait) => {
-                let _ = tokio::time::timeout(wait, self.pullable.notified()).await;
-            }
-            None => self.pullable.notified().await,
-        }
-    }
-
-    /// Takes room for what was set aside: at most `max` devices.
-    pub(super) fn pulls(&self, max: usize, now: Timestamp) -> Vec<PullTicket> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        while let Some(&(at, device)) = inner.paced.first() {
-            if at > now {
-                break;
-            }
-            inner.paced.pop_first();
-            self.change(inner, device, now, |_| ());
-        }
-        let mut tickets = Vec::new();
-        while tickets.len() < max
-            && let Some(device) = inner.candidates.pop_front()
-        {
-            let Some(link) = inner.links.get_mut(&device) else { continue };
-            link.is_candidate = false;
-            let room = link.pace.allows(now, link.free());
-            let account = link.account;
-            let marks = (link.waiting, inner.rosters.get(&account).map_or(0, |roster| roster.waiting));
-            if room == 0 || marks == (0, 0) {
-                continue;
-            }
-            link.reserved += room;
-            link.pace.take(now, room);
-            let pull = Pull { device, account, max: room };
-            let route = Route { address: link.address.clone(), session: link.session };
-            tickets.push(PullTicket { pull, route, marks });
-            self.change(inner, device, now, |_| ());
-        }
-        tickets
-    }
-
-    /// What a pull brought.
-    pub(super) fn pulled(&self, ticket: &PullTicket, ids: &[MessageId], answered: bool, now: Timestamp) {
-        let mut inner = self.lock();
-        let Pull { device, account, max } = ticket.pull;
-        let exhausted = answered && ids.len() < max;
-        let mut members = Vec::new();
-        if exhausted
-            && let Some(roster) = inner.rosters.get_mut(&account)
-            && roster.waiting == ticket.marks.1
-            && std::mem::take(&mut roster.waiting) > 0
-        {
-            members.extend(roster.members.iter().copied());
-        }
-        self.change(&mut inner, device, now, |link| {
-            if link.session == ticket.route.session {
-                link.reserved -= max;
-            }
-            link.pace.refund(max - ids.len());
-            link.in_hand.extend(ids);
-            if exhausted && link.waiting == ticket.marks.0 {
-                link.waiting = 0;
-            }
-        });
-        // The account has nothing that waits: its devices are open to the dispatcher again.
-        for member in members {
-            self.change(&mut inner, member, now, |_| ());
-        }
     }
 
     /// Where messages for these devices go; `None` where a device has gone.

@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::device::Protocol;
+use crate::id::MessageId;
 use crate::message::Priority;
+use crate::queue::Job;
+use crate::state::WaitsFor;
 
 const DEVICES: u128 = 4;
 

@@ -1,0 +1,108 @@
+//! Who gets the next message.
+
+use super::{Fleet, Inner};
+use crate::id::{AccountId, DeviceId, MessageId};
+use crate::queue::Job;
+use crate::state::Reason;
+use crate::time::Timestamp;
+
+/// Where a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum Placement {
+    /// To this device; a place in its window is taken, unless it has the message in hand already.
+    Device {
+        /// Which.
+        device: DeviceId,
+        /// Whether the place was taken now.
+        is_new: bool,
+    },
+    /// Nowhere yet.
+    Wait(Reason),
+}
+
+impl Fleet {
+    /// How many jobs the dispatcher should lease, at most `max`. `None`: none now, since places are about to open; wait
+    /// for [`Fleet::opened`].
+    pub(in crate::gateway) fn room(&self, max: usize) -> Option<usize> {
+        let inner = self.lock();
+        match inner.sums.open {
+            // Nobody is there, or all wait for their rate or for older messages: what is leased is set aside, with
+            // the reason.
+            0 if inner.sums.full == 0 => Some(max),
+            0 => None,
+            open => Some(open.min(max)),
+        }
+    }
+
+    /// Waits until a place may have opened.
+    pub(in crate::gateway) async fn opened(&self) {
+        self.opened.notified().await;
+    }
+
+    /// Chooses a device for each job and takes a place in its window.
+    pub(in crate::gateway) fn place(&self, jobs: &[Job], now: Timestamp) -> Vec<Placement> {
+        let mut inner = self.lock();
+        jobs.iter()
+            .map(|job| match job.device {
+                Some(device) => self.place_on(&mut inner, device, job.id, now),
+                None => self.place_in(&mut inner, job.account, job.id, now),
+            })
+            .collect()
+    }
+
+    fn place_on(&self, inner: &mut Inner, device: DeviceId, id: MessageId, now: Timestamp) -> Placement {
+        let Some(link) = inner.links.get(&device).filter(|link| link.online) else {
+            return Placement::Wait(Reason::DeviceOffline);
+        };
+        // Sent again under the same id: it has its place.
+        if link.in_hand.contains(&id) {
+            return Placement::Device { device, is_new: false };
+        }
+        if link.waiting > 0 {
+            return Placement::Wait(Reason::OlderFirst);
+        }
+        if link.free() == 0 {
+            return Placement::Wait(Reason::WindowFull);
+        }
+        if link.pace.allows(now, 1) == 0 {
+            return Placement::Wait(Reason::RateLimited);
+        }
+        self.change(inner, device, now, |link| link.take(id, now));
+        Placement::Device { device, is_new: true }
+    }
+
+    fn place_in(&self, inner: &mut Inner, account: AccountId, id: MessageId, now: Timestamp) -> Placement {
+        while let Some(device) = inner.rosters.get_mut(&account).and_then(|roster| roster.turn.pop_front()) {
+            let Some(link) = inner.links.get_mut(&device) else { continue };
+            link.in_turn = false;
+            if link.counted.open == 0 {
+                continue;
+            }
+            if link.pace.allows(now, 1) == 0 {
+                self.change(inner, device, now, |_| ());
+                continue;
+            }
+            // Taking the place puts the device at the end of the turn again, if it has more.
+            self.change(inner, device, now, |link| link.take(id, now));
+            return Placement::Device { device, is_new: true };
+        }
+        Placement::Wait(match inner.rosters.get(&account) {
+            Some(roster) if roster.sums.paced > 0 => Reason::RateLimited,
+            Some(roster) if roster.sums.online > roster.sums.full => Reason::OlderFirst,
+            Some(roster) if roster.sums.online > 0 => Reason::WindowFull,
+            _ => Reason::NoDeviceOnline,
+        })
+    }
+
+    /// Messages left the hands of their devices, or never came there.
+    pub(in crate::gateway) fn release(
+        &self,
+        places: impl IntoIterator<Item = (DeviceId, MessageId)>,
+        now: Timestamp,
+    ) {
+        let mut inner = self.lock();
+        for (device, id) in places {
+            self.change(&mut inner, device, now, |link| link.in_hand.remove(&id));
+        }
+    }
+}
