@@ -4,5 +4,15 @@
     doc = "Stores of the smsgw SMS gateway, a feature each; none is on by itself."
 )]
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod handover;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod packed;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,8 +1,20 @@
-//! The suite of smsgw-core, for each store of this crate.
+//! The suite of smsgw-core, for each store and queue of this crate.
 
 use std::process::ExitCode;
 
 use smsgw_core::conformance::{self, Arguments};
+
+#[cfg(feature = "amqp")]
+#[path = "fixtures/amqp.rs"]
+mod amqp;
+
+#[cfg(feature = "postgres")]
+#[path = "fixtures/postgres.rs"]
+mod postgres;
+
+#[cfg(feature = "redis")]
+#[path = "fixtures/redis.rs"]
+mod redis;
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
@@ -75,6 +87,14 @@ mod sqlite {
 
 fn main() -> ExitCode {
     let suites = vec![
+        #[cfg(feature = "amqp")]
+        amqp::queue(),
+        #[cfg(feature = "postgres")]
+        postgres::store(),
+        #[cfg(feature = "postgres")]
+        postgres::queue(),
+        #[cfg(feature = "redis")]
+        redis::queue(),
         #[cfg(feature = "sqlite")]
         sqlite::store(),
     ];

@@ -1,0 +1,95 @@
+//! Messages whose time has come.
+
+use smsgw_core::state::{Overdue, State, overdue};
+use smsgw_core::store::{Due, DueQuery};
+use smsgw_core::time::Timestamp;
+use sqlx::postgres::PgConnection;
+
+use super::changes::Changes;
+use super::rows::{Held, head_columns, limit, uuids};
+
+/// $1 the limit.
+pub(super) const TO_CHECK: &str = concat!(
+    "SELECT ",
+    head_columns!(),
+    ", m.check_at FROM messages AS m WHERE m.look_at <= (SELECT smsgw_now()) ORDER BY m.look_at LIMIT $1"
+);
+
+/// Without what [`TO_CHECK`] finds.
+pub(super) const TO_REQUEUE: &str = concat!(
+    "SELECT ",
+    head_columns!(),
+    ", NULL::bigint FROM messages AS m WHERE m.requeue_at <= (SELECT smsgw_now()) AND m.check_at > (SELECT smsgw_now()) \
+     ORDER BY m.requeue_at LIMIT $1"
+);
+
+/// Has messages looked at again later, where nobody has changed them meanwhile.
+pub(super) const CHECK_AGAIN: &str = "UPDATE messages AS m SET check_at = v.check_at, look_at = v.check_at, version = m.version + 1 \
+     FROM (SELECT m.id, v.check_at FROM unnest((SELECT $1::uuid[]), (SELECT $2::int[]), (SELECT $3::bigint[])) \
+     AS v (id, version, check_at) JOIN messages AS m ON m.id = v.id AND m.version = v.version \
+     ORDER BY v.id FOR UPDATE OF m SKIP LOCKED) AS v WHERE m.id = v.id";
+
+/// Looks after at most `query.max` messages.
+pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Result<Due> {
+    let (mut now, mut rows) = look(conn, TO_CHECK, query.max).await?;
+    if query.requeue && rows.len() < query.max {
+        let (later, more) = look(conn, TO_REQUEUE, query.max - rows.len()).await?;
+        now = now.max(later);
+        rows.extend(more);
+    }
+    let mut due = Due { more: rows.len() >= query.max, ..Due::default() };
+    let mut changes = Changes::at(now);
+    let mut again = Vec::new();
+    for (mut held, check_at) in rows {
+        let verdict = match check_at {
+            Some(later) if later > now => Overdue::Wait(check_at),
+            _ => overdue(&held.head, now),
+        };
+        match verdict {
+            Overdue::Wait(until) => again.push((held.id, held.version, until)),
+            Overdue::Become(next) => {
+                let moved = changes.apply(&mut held, next, None);
+                if moved.to == State::Queued {
+                    due.jobs.push(held.job());
+                }
+                // Pushed again, it is where it was.
+                if moved.from != moved.to {
+                    due.moved.push(moved);
+                }
+            }
+        }
+    }
+    let lost = changes.write(&mut *conn).await?;
+    // Somebody else looks after them, or has changed them just now.
+    due.jobs.retain(|job| !lost.contains(&job.id));
+    due.moved.retain(|moved| !lost.contains(&moved.id));
+    due.more |= !lost.is_empty();
+    check_again(conn, again).await?;
+    Ok(due)
+}
+
+/// The time, and messages with when they must be looked at, where that is not certain to be now.
+async fn look(
+    conn: &mut PgConnection,
+    sql: &'static str,
+    max: usize,
+) -> sqlx::Result<(Timestamp, Vec<(Held, Option<Timestamp>)>)> {
+    let rows = sqlx::query(sql).bind(limit(max)).fetch_all(conn).await?;
+    Held::read_all(&rows, |columns| columns.time_or_null())
+}
+
+async fn check_again(
+    conn: &mut PgConnection,
+    again: Vec<(smsgw_core::id::MessageId, i32, Option<Timestamp>)>,
+) -> sqlx::Result<()> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CHECK_AGAIN)
+        .bind(uuids(again.iter().map(|(id, ..)| id)))
+        .bind(again.iter().map(|(_, version, _)| *version).collect::<Vec<_>>())
+        .bind(again.iter().map(|(.., until)| until.map(Timestamp::as_micros)).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,101 @@
+//! The API keys of devices.
+
+use smsgw_core::device::DeviceKey;
+use smsgw_core::id::DeviceId;
+use smsgw_core::key::{KeyDigest, KeyId};
+use smsgw_core::time::Timestamp;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::classify::is_dangling;
+use super::rows::Columns;
+
+/// What [`key`] reads.
+macro_rules! key_columns {
+    () => {
+        "id, device, digest, created_at, expires_at, revoked_at, last_used_at"
+    };
+}
+
+const ONE: &str = concat!("SELECT ", key_columns!(), " FROM device_keys WHERE id = $1");
+
+pub(super) const OF_DEVICE: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    " FROM device_keys WHERE device = $1 ORDER BY created_at DESC, id DESC"
+);
+
+/// Fails where there is no such device.
+const ADD: &str = concat!(
+    "INSERT INTO device_keys (",
+    key_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING"
+);
+
+const REVOKE: &str =
+    "UPDATE device_keys SET revoked_at = least(revoked_at, $3) WHERE id = $1 AND device = $2";
+
+const TOUCH: &str =
+    "UPDATE device_keys SET last_used_at = $2 WHERE id = $1 AND coalesce(last_used_at, -1) < $2";
+
+/// Adds `key`; `false` where its device does not exist.
+pub(super) async fn add(conn: &mut PgConnection, key: DeviceKey) -> sqlx::Result<bool> {
+    let done = sqlx::query(ADD)
+        .bind(&key.id.as_bytes()[..])
+        .bind(*key.device.as_uuid())
+        .bind(&key.digest.as_bytes()[..])
+        .bind(key.created_at.as_micros())
+        .bind(key.expires_at.map(Timestamp::as_micros))
+        .bind(key.revoked_at.map(Timestamp::as_micros))
+        .bind(key.last_used_at.map(Timestamp::as_micros))
+        .execute(conn)
+        .await;
+    match done {
+        Err(error) if is_dangling(&error) => Ok(false),
+        done => done.map(|_| true),
+    }
+}
+
+pub(super) async fn find(conn: &mut PgConnection, id: KeyId) -> sqlx::Result<Option<DeviceKey>> {
+    let row = sqlx::query(ONE).bind(&id.as_bytes()[..]).fetch_optional(conn).await?;
+    row.as_ref().map(key).transpose()
+}
+
+/// Newest first.
+pub(super) async fn of_device(conn: &mut PgConnection, device: DeviceId) -> sqlx::Result<Vec<DeviceKey>> {
+    let rows = sqlx::query(OF_DEVICE).bind(*device.as_uuid()).fetch_all(conn).await?;
+    rows.iter().map(key).collect()
+}
+
+/// Ends a key at `at`, or leaves it where it ended before.
+pub(super) async fn revoke(
+    conn: &mut PgConnection,
+    device: DeviceId,
+    id: KeyId,
+    at: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(REVOKE)
+        .bind(&id.as_bytes()[..])
+        .bind(*device.as_uuid())
+        .bind(at.as_micros())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes that a device came in with a key.
+pub(super) async fn touch(conn: &mut PgConnection, id: KeyId, at: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(TOUCH).bind(&id.as_bytes()[..]).bind(at.as_micros()).execute(conn).await.map(drop)
+}
+
+fn key(row: &PgRow) -> sqlx::Result<DeviceKey> {
+    let mut columns = Columns::of(row);
+    Ok(DeviceKey {
+        id: KeyId::from_bytes(columns.bytes()?),
+        device: columns.id()?,
+        digest: KeyDigest::from_bytes(columns.bytes()?),
+        created_at: columns.time()?,
+        expires_at: columns.time_or_null()?,
+        revoked_at: columns.time_or_null()?,
+        last_used_at: columns.time_or_null()?,
+    })
+}

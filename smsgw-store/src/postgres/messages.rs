@@ -1,0 +1,142 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use smsgw_core::error::Result;
+use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::message::{Message, MessageEvent};
+use smsgw_core::state::{State, Transition};
+use smsgw_core::store::{
+    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+};
+use smsgw_core::time::Timestamp;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::rows::{Columns, MessageRow, device_uuid, end_of, event, limit, message_columns, owned};
+use super::{PostgresStore, advance, claim, due, insert};
+
+pub(super) const ONE: &str =
+    concat!("SELECT ", message_columns!(), " FROM messages AS m WHERE m.id = $1 AND m.account = $2");
+
+/// A message's events, oldest first; none where there is no such message.
+pub(super) const HISTORY: &str = "SELECT e.at, e.state, e.attempt, e.device, e.reason, e.code, e.applied \
+     FROM messages AS m JOIN message_events AS e ON e.message = m.id WHERE m.id = $1 AND m.account = $2 \
+     ORDER BY e.seq";
+
+/// A page: $1 account, $2 not before, $3 and $4 the place it ends before, $5 state, $6 recipient, $7 device, $8 limit.
+pub(super) const PAGE: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) \
+     AND ($5::text IS NULL OR m.state = $5) AND ($6::text IS NULL OR m.recipient = $6) \
+     AND ($7::uuid IS NULL OR m.device = $7) ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
+);
+
+#[async_trait]
+impl MessageStore for PostgresStore {
+    async fn insert(&self, batch: &[Insertion]) -> Result<Vec<Inserted>> {
+        let batch: Arc<[Insertion]> = batch.into();
+        self.run("insert", move |conn| {
+            let batch = Arc::clone(&batch);
+            Box::pin(async move { insert::insert(conn, &batch).await })
+        })
+        .await
+    }
+
+    async fn claim(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>> {
+        let claims: Arc<[Claim]> = claims.into();
+        self.run("claim", move |conn| {
+            let claims = Arc::clone(&claims);
+            Box::pin(async move { claim::claim(conn, &claims, lease).await })
+        })
+        .await
+    }
+
+    async fn claim_waiting(&self, pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>> {
+        let pulls: Arc<[Pull]> = pulls.into();
+        self.run("claim_waiting", move |conn| {
+            let pulls = Arc::clone(&pulls);
+            Box::pin(async move { claim::claim_waiting(conn, &pulls, lease).await })
+        })
+        .await
+    }
+
+    async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>> {
+        let batch: Arc<[Transition]> = batch.into();
+        self.run("advance", move |conn| {
+            let batch = Arc::clone(&batch);
+            Box::pin(async move { advance::advance(conn, &batch).await })
+        })
+        .await
+    }
+
+    async fn recall(&self, devices: &[DeviceId]) -> Result<u64> {
+        let devices: BTreeSet<DeviceId> = devices.iter().copied().collect();
+        let devices: Arc<[DeviceId]> = devices.into_iter().collect();
+        self.run("recall", move |conn| {
+            let devices = Arc::clone(&devices);
+            Box::pin(async move { advance::recall(conn, &devices).await })
+        })
+        .await
+    }
+
+    async fn due(&self, query: DueQuery) -> Result<Due> {
+        self.run("due", move |conn| Box::pin(due::due(conn, query))).await
+    }
+
+    async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
+        let (id, account) = owned(account, id.as_uuid());
+        self.run("message", move |conn| {
+            Box::pin(async move {
+                let row = sqlx::query(ONE).bind(id).bind(account).fetch_optional(conn).await?;
+                row.as_ref().map(message).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn events(&self, account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>> {
+        let (id, account) = owned(account, id.as_uuid());
+        self.run("events", move |conn| {
+            Box::pin(async move {
+                let rows = sqlx::query(HISTORY).bind(id).bind(account).fetch_all(conn).await?;
+                // The insertion is an event: where there is a message, there are some.
+                let events: Vec<_> = rows.iter().map(event).collect::<sqlx::Result<_>>()?;
+                Ok((!events.is_empty()).then_some(events))
+            })
+        })
+        .await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Page<Message>> {
+        let first_of = |at| Cursor { at, id: Uuid::nil() };
+        let end = [query.until.map(first_of), query.after].into_iter().flatten().min();
+        let MessageQuery { account, state, to, device, from, limit: most, .. } = query.clone();
+        let rows = self
+            .run("messages", move |conn| {
+                Box::pin(async move {
+                    let (before, before_id) = end_of(end);
+                    let rows = sqlx::query(PAGE)
+                        .bind(*account.as_uuid())
+                        .bind(from.unwrap_or(Timestamp::EPOCH).as_micros())
+                        .bind(before)
+                        .bind(before_id)
+                        .bind(state.map(State::as_str))
+                        .bind(to.map(|to| to.expose().as_str().to_owned()))
+                        .bind(device_uuid(device))
+                        .bind(limit(most.saturating_add(1)))
+                        .fetch_all(conn)
+                        .await?;
+                    rows.iter().map(message).collect::<sqlx::Result<Vec<_>>>()
+                })
+            })
+            .await?;
+        Ok(Page::from_rows(rows, most, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
+    }
+}
+
+fn message(row: &PgRow) -> sqlx::Result<Message> {
+    Ok(MessageRow::read(&mut Columns::of(row))?.message)
+}

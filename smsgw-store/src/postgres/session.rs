@@ -1,0 +1,174 @@
+//! How calls reach the server.
+//!
+//! A call lives in a task of its own, not in its caller: dropping the caller's future leaves no connection in the
+//! middle of an answer, and a call that has begun comes to its end. Calls that change something do so by one statement,
+//! so that it happens as a whole or not at all, and no lock is held while we think.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use smsgw_core::error::{Error, ErrorKind, Result};
+use sqlx::postgres::{PgConnection, PgPool};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio::time::{Instant, timeout_at};
+
+use super::classify::{BACKEND, classify, is_broken, is_in_the_way};
+
+/// How often a statement is tried that others were in the way of.
+const TRIES: u32 = 6;
+
+pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
+
+/// A pool that several handles may share.
+#[derive(Debug)]
+struct Shared {
+    pool: PgPool,
+    /// Whether the pool is ours to close.
+    owned: bool,
+    /// Handles that are not closed.
+    handles: AtomicUsize,
+}
+
+/// One handle on the database: what a store or a queue calls through.
+#[derive(Debug)]
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    call_timeout: Duration,
+    /// Of this handle alone.
+    closed: AtomicBool,
+    /// Read by each call that is under way; written by `close`, which so waits for them.
+    calls: Arc<RwLock<()>>,
+}
+
+impl Session {
+    /// The first handle on `pool`. The last one to close closes the pool where it is `owned`.
+    pub(super) fn new(pool: PgPool, owned: bool, call_timeout: Duration) -> Self {
+        let shared = Arc::new(Shared { pool, owned, handles: AtomicUsize::new(1) });
+        Self { shared, call_timeout, closed: AtomicBool::new(false), calls: Arc::default() }
+    }
+
+    /// Another handle on the same pool.
+    pub(super) fn another(&self) -> Self {
+        self.shared.handles.fetch_add(1, Ordering::SeqCst);
+        Self {
+            shared: Arc::clone(&self.shared),
+            call_timeout: self.call_timeout,
+            closed: AtomicBool::new(false),
+            calls: Arc::default(),
+        }
+    }
+
+    pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, BACKEND, operation));
+        }
+        Ok(())
+    }
+
+    /// Has `work` done. It is done again where others were in the way, and so must hold no outcome.
+    pub(super) async fn run<T, F>(&self, operation: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
+    {
+        self.run_then(operation, work, |outcome| outcome).await
+    }
+
+    /// As [`Session::run`]; `hand_over` then makes of the outcome what the caller gets, also where that has gone.
+    pub(super) async fn run_then<T, U, F>(
+        &self,
+        operation: &'static str,
+        work: F,
+        hand_over: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Result<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
+    {
+        self.check_open(operation)?;
+        let call = Arc::clone(&self.calls).read_owned().await;
+        self.check_open(operation)?;
+        self.spawn(operation, call, self.call_timeout, work, hand_over).await
+    }
+
+    /// Has `work` done that is nobody's call and may take its time.
+    pub(super) async fn maintain<T, F>(&self, operation: &'static str, limit: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
+    {
+        let call = Arc::clone(&self.calls).read_owned().await;
+        self.spawn(operation, call, limit, work, |outcome| outcome).await
+    }
+
+    async fn spawn<T, U, F>(
+        &self,
+        operation: &'static str,
+        call: OwnedRwLockReadGuard<()>,
+        limit: Duration,
+        work: F,
+        hand_over: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Result<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
+    {
+        let pool = self.shared.pool.clone();
+        let deadline = Instant::now() + limit;
+        let task = tokio::spawn(async move {
+            let outcome = attempt(&pool, operation, deadline, work).await.map(hand_over);
+            drop(call);
+            outcome
+        });
+        task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, BACKEND, operation)))
+    }
+
+    /// Refuses new calls and waits for those under way.
+    pub(super) async fn stop(&self) {
+        if !self.closed.swap(true, Ordering::SeqCst) {
+            self.shared.handles.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(self.calls.write().await);
+    }
+
+    /// Closes the pool, where this was the last of its handles and it is ours. After [`Session::stop`].
+    pub(super) async fn close(&self) {
+        if self.shared.owned && self.shared.handles.load(Ordering::SeqCst) == 0 {
+            self.shared.pool.close().await;
+        }
+    }
+}
+
+async fn attempt<T, F>(pool: &PgPool, operation: &'static str, deadline: Instant, work: F) -> Result<T>
+where
+    F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T>,
+{
+    let late =
+        || Error::new(ErrorKind::Timeout, BACKEND, operation).with_detail("the server does not answer");
+    let failed = |error| classify(operation, error);
+    let mut tries = 0;
+    loop {
+        let mut conn = timeout_at(deadline, pool.acquire()).await.map_err(|_| late())?.map_err(failed)?;
+        let error = match timeout_at(deadline, work(&mut conn)).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                // Nobody knows when it answers: it goes, and its place in the pool is free at once.
+                drop(conn.detach());
+                return Err(late());
+            }
+        };
+        if is_broken(&error) {
+            drop(conn.detach());
+        }
+        tries += 1;
+        if !is_in_the_way(&error) || tries == TRIES {
+            return Err(failed(error));
+        }
+    }
+}
