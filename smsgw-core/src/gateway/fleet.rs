@@ -63,6 +63,8 @@ struct Inner {
     // Devices that may have something to pull, and those whose rate limit holds them until then.
     candidates: VecDeque<DeviceId>,
     paced: BTreeSet<(Timestamp, DeviceId)>,
+    // Devices whose turn it is to be asked again for what others may have set aside for them.
+    round: VecDeque<DeviceId>,
     // Counts set-aside messages, so that a pull that found nothing does not hide one that came meanwhile.
     mark: u64,
 }

@@ -8,6 +8,8 @@ use crate::store::DueQuery;
 
 /// Messages of one look.
 const BATCH: usize = 1_000;
+/// Devices that are asked at each look for what another gateway may have set aside for them.
+const DEVICES: usize = 64;
 
 /// Looks at once, then regularly, until the gateway stops.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -21,6 +23,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         for device in shared.fleet.expire(shared.clock.now()) {
             tracing::info!(%device, "the key of a device has expired");
         }
+        shared.fleet.look_again(DEVICES, shared.clock.now());
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
         }

@@ -43,6 +43,26 @@ impl Fleet {
         }
     }
 
+    /// Has up to `max` devices, in turn, asked for what was set aside for them: by another gateway on the same store,
+    /// which may be gone.
+    pub(in crate::gateway) fn look_again(&self, max: usize, now: Timestamp) {
+        let mut inner = self.lock();
+        if inner.round.is_empty() {
+            let online = inner.links.iter().filter(|(_, link)| link.online).map(|(id, _)| *id);
+            inner.round = online.collect();
+        }
+        for _ in 0..max {
+            let Some(device) = inner.round.pop_front() else { return };
+            inner.mark += 1;
+            let mark = inner.mark;
+            self.change(&mut inner, device, now, |link| {
+                if link.waiting == 0 {
+                    link.waiting = mark;
+                }
+            });
+        }
+    }
+
     /// Waits until something may be pulled. `now` must be read again afterwards.
     pub(in crate::gateway) async fn pullable(&self, now: Timestamp) {
         let paced = self.lock().paced.first().map(|(at, _)| now.until(*at));

@@ -42,6 +42,7 @@ enum Op {
     Release(usize),
     SetAside(u128, bool),
     Pull(bool, usize),
+    LookAgain,
     Wait(u64),
 }
 
@@ -54,6 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..1_000usize).prop_map(Op::Release),
         1 => (0..DEVICES, any::<bool>()).prop_map(|(n, fixed)| Op::SetAside(n, fixed)),
         2 => (any::<bool>(), 0..20usize).prop_map(|(answered, found)| Op::Pull(answered, found)),
+        1 => Just(Op::LookAgain),
         1 => (1..200u64).prop_map(Op::Wait),
     ]
 }
@@ -133,6 +135,7 @@ proptest! {
                         held.extend(ids.into_iter().map(|id| (ticket.pull.device, id)));
                     }
                 }
+                Op::LookAgain => fleet.look_again(2, now),
                 Op::Wait(ms) => now = now + Duration::from_millis(ms),
             }
             check(&fleet, now)?;
