@@ -51,7 +51,8 @@ pub trait MessageStore: Send + Sync + 'static {
 
     /// Takes messages that were set aside, for each pull what its device may have: those that wait for that device or
     /// for any device of its account, high priority first, then in order of acceptance. One list for each pull, in
-    /// order; no message is in two. Otherwise as [`MessageStore::claim`].
+    /// order; no message is in two. A list that is shorter than its `max` says that nothing else waited. Otherwise as
+    /// [`MessageStore::claim`].
     ///
     /// # Errors
     /// Any backend error.

@@ -81,28 +81,32 @@ async fn claim_line(
     Pull { device, account, max }: &Pull,
     lease: Duration,
 ) -> sqlx::Result<Vec<Message>> {
+    let mut claimed: Vec<Message> = Vec::new();
     for _ in 0..ROUNDS {
+        let room = max - claimed.len();
         let (mut now, mut waiting) = (Timestamp::EPOCH, Vec::new());
         for puller in [device.as_uuid(), account.as_uuid()] {
-            let line = read(sqlx::query(WAITING).bind(*puller).bind(limit(*max)), conn).await?;
+            let line = read(sqlx::query(WAITING).bind(*puller).bind(limit(room)), conn).await?;
             now = now.max(line.0);
             waiting.extend(line.1);
         }
         waiting.sort_by_key(|row: &MessageRow| {
             (Reverse(row.message.priority), row.message.created_at, row.message.id)
         });
-        waiting.truncate(*max);
+        waiting.truncate(room);
         let mut changes = Changes::at(now);
-        let mut claimed: Vec<_> =
+        let mut taken: Vec<_> =
             waiting.into_iter().map(|row| take(&mut changes, row, *device, now + lease)).collect();
         let lost: HashSet<MessageId> = changes.write(&mut *conn).await?;
-        claimed.retain(|message| !lost.contains(&message.id));
-        // Where another was faster everywhere, there may be more behind.
-        if !claimed.is_empty() || lost.is_empty() {
-            return Ok(claimed);
+        taken.retain(|message| !lost.contains(&message.id));
+        claimed.extend(taken);
+        // Where another was faster, there may be more behind what it took.
+        if lost.is_empty() || claimed.len() == *max {
+            break;
         }
     }
-    Err(contended())
+    // Others were faster every time: what is left is theirs to take, or is asked for again.
+    Ok(claimed)
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;

@@ -93,7 +93,8 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             high_priority_first_then_order_of_acceptance,
             pull_takes_at_most_its_max,
             pulls_of_one_batch_share_nothing,
-            concurrent_pulls_have_one_winner;
+            concurrent_pulls_have_one_winner,
+            concurrent_pulls_leave_nothing_they_had_room_for;
         advance:
             old_epoch_changes_nothing,
             transition_answers_each_item_in_order,

@@ -150,3 +150,25 @@ pub(super) async fn concurrent_pulls_have_one_winner(stage: &Stage<dyn StoreFixt
     assert_eq!(won.len(), all.len(), "each message has one winner");
     assert_eq!(won.into_iter().collect::<HashSet<_>>(), all.into_iter().collect());
 }
+
+pub(super) async fn concurrent_pulls_leave_nothing_they_had_room_for(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let all = ground.queued_many(100).await;
+    for id in &all {
+        applied(ground.advance(*id, Fence::Unclaimed, set_aside(true)).await);
+    }
+    let mut tasks = Vec::new();
+    // Just enough for all, and of different sizes, so that one finds only a part of its line taken by another.
+    for max in [3, 37, 7, 36, 17] {
+        let device = ground.new_device(ground.account).await;
+        let (store, pulls) = (Arc::clone(&ground.store), [ground.pull_for(device, max)]);
+        tasks.push(tokio::spawn(
+            async move { store.claim_waiting(&pulls, LEASE).await.expect("claim_waiting") },
+        ));
+    }
+    let mut won = 0;
+    for task in tasks {
+        won += task.await.expect("the task ends").iter().flatten().count();
+    }
+    assert_eq!(won, all.len(), "who got fewer than it had room for saw that nothing else waits");
+}
