@@ -1,4 +1,5 @@
 //! The table of backends in the README says what the backends say of themselves.
+#![allow(clippy::print_stderr, reason = "says what it could not compare")]
 
 use std::sync::Arc;
 use std::time::Duration;
