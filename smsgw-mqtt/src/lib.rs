@@ -6,5 +6,6 @@ pub mod broker;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod dialect;
+pub mod provision;
 pub mod transport;
 pub mod wire;

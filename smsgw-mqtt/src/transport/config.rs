@@ -1,7 +1,11 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use smsgw_core::error::Result;
+
+use super::login::Login;
 
 /// Which broker, and the gateway's account on it.
 #[derive(Clone, Deserialize)]
@@ -21,6 +25,27 @@ pub struct MqttConfig {
     /// the same, and no two gateways may use one.
     #[serde(default = "default_client_id")]
     pub client_id: String,
+    /// TLS to the broker; plain TCP where there is none. Needs the feature `tls`.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+}
+
+/// TLS 1.2 or 1.3, with the certificates in PEM files.
+///
+/// The files are read again for each connection: whoever renews a certificate need not restart the gateway. While new
+/// ones are not usable, those of before stay in use, and the log says why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The CAs whose signature under the broker's certificate counts; those of this machine where there is no file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Our certificate, and those between it and its CA, where the broker asks for one.
+    #[serde(default)]
+    pub cert: Option<PathBuf>,
+    /// Its private key, without a pass phrase: a file that is not open to everybody.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
 }
 
 fn default_client_id() -> String {
@@ -30,7 +55,14 @@ fn default_client_id() -> String {
 impl MqttConfig {
     /// The broker at `host` and `port`, without an account.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, username: None, password: None, client_id: default_client_id() }
+        Self {
+            host: host.into(),
+            port,
+            username: None,
+            password: None,
+            client_id: default_client_id(),
+            tls: None,
+        }
     }
 
     /// With an account.
@@ -39,6 +71,23 @@ impl MqttConfig {
         self.username = Some(username.into());
         self.password = Some(password);
         self
+    }
+
+    /// With TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Whether the settings can work, as far as that can be told without the broker. Reads the files of
+    /// [`tls`](Self::tls). [`open`](smsgw_core::transport::Transport::open) checks the same.
+    ///
+    /// # Errors
+    /// `Invalid` with the file that is not usable, why, and what to do; `Unsupported` where TLS is asked for and the
+    /// feature `tls` is off.
+    pub fn check(&self) -> Result<()> {
+        Login::new(self.clone(), "check").map(drop)
     }
 }
 
@@ -49,6 +98,33 @@ impl fmt::Debug for MqttConfig {
             .field("port", &self.port)
             .field("username", &self.username)
             .field("client_id", &self.client_id)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_where_the_certificates_are_and_nothing_else() {
+        let read = |tls: &str| {
+            serde_json::from_str::<MqttConfig>(&format!(r#"{{"host":"h","port":8883,"tls":{tls}}}"#))
+        };
+        let config = read(r#"{"ca":"/ca.crt"}"#).expect("it is valid");
+        let expected = TlsConfig { ca: Some("/ca.crt".into()), ..TlsConfig::default() };
+        assert_eq!(config.tls, Some(expected));
+        assert!(read(r#"{"cafile":"/ca.crt"}"#).is_err_and(|error| error.to_string().contains("cafile")));
+        assert_eq!(read("null").expect("it is valid").tls, None);
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_does_not_connect_in_the_clear() {
+        let config = MqttConfig::new("h", 8883).with_tls(TlsConfig::default());
+        let error = config.check().expect_err("it cannot be");
+        assert_eq!(error.kind(), smsgw_core::error::ErrorKind::Unsupported);
+        assert!(MqttConfig::new("h", 1883).check().is_ok());
     }
 }

@@ -7,20 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rumqttc::NetworkOptions;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, Filter, Packet, Publish, SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
-use secrecy::ExposeSecret;
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use smsgw_core::error::ErrorKind;
 use smsgw_core::transport::{Ack, Delivery, InboxSender};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::MqttConfig;
 use super::link::{self, Link};
+use super::login::{End, Login};
 use crate::backoff::Backoff;
 use crate::dialect::{self, Heard};
 
@@ -49,7 +45,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The connection's task and what it shares with the transport.
 pub(super) struct Connection {
-    pub(super) config: MqttConfig,
+    pub(super) login: Login,
     pub(super) link: Arc<Link>,
     pub(super) shared: Arc<Signals>,
 }
@@ -72,17 +68,9 @@ impl Signals {
         trouble.unwrap_or_else(|| (ErrorKind::Unavailable, "has not answered yet".into()))
     }
 
-    fn set_trouble(&self, kind: ErrorKind, detail: String) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, detail));
+    fn set_trouble(&self, trouble: (ErrorKind, String)) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
     }
-}
-
-/// Why a connection ended.
-enum End {
-    /// We said goodbye.
-    Closed,
-    Refused(String),
-    Broken(String),
 }
 
 impl Connection {
@@ -95,21 +83,20 @@ impl Connection {
             let end = self.connection(&inbox).await;
             self.link.down();
             let held = begun.elapsed();
-            let wait = match end {
+            let wait = match &end {
                 End::Closed => return,
                 End::Refused(why) => {
                     let wait = refused.wait(held);
                     tracing::error!(?wait, "the broker refuses the gateway: {why}");
-                    self.shared.set_trouble(ErrorKind::Unauthorized, format!("refuses the gateway: {why}"));
                     wait
                 }
                 End::Broken(why) => {
                     let wait = broken.wait(held);
                     tracing::warn!(?wait, "not connected to the broker: {why}");
-                    self.shared.set_trouble(ErrorKind::Unavailable, format!("cannot be reached: {why}"));
                     wait
                 }
             };
+            self.shared.set_trouble(end.words());
             tokio::select! {
                 () = sleep(wait) => {}
                 () = self.shared.closed.cancelled() => return,
@@ -119,7 +106,7 @@ impl Connection {
 
     async fn connection(&self, inbox: &InboxSender) -> End {
         let generation = self.link.begin();
-        let (client, mut eventloop) = AsyncClient::new(self.options(), REQUESTS);
+        let (client, mut eventloop) = AsyncClient::new(self.options().await, REQUESTS);
         eventloop.options.set_connection_timeout(5);
         // Whichever wins, the event loop is given up whole.
         tokio::select! {
@@ -158,6 +145,7 @@ impl Connection {
         generation: u64,
         inbox: &InboxSender,
     ) -> End {
+        let mut welcomed = false;
         loop {
             match eventloop.poll().await {
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
@@ -174,6 +162,7 @@ impl Connection {
                     return End::Closed;
                 }
                 Ok(Event::Incoming(Packet::ConnAck(ack))) => {
+                    welcomed = true;
                     self.link.connected(client.clone(), ack.properties.and_then(|p| p.max_packet_size));
                     let filters = dialect::SUBSCRIPTIONS.map(|filter| Filter::new(filter, QoS::AtLeastOnce));
                     if client.try_subscribe_many(filters).is_err() {
@@ -192,7 +181,7 @@ impl Connection {
                     tracing::info!("connected to the broker");
                 }
                 Ok(_) => {}
-                Err(error) => return end(&error),
+                Err(error) => return self.login.end(&error, welcomed),
             }
         }
     }
@@ -224,11 +213,8 @@ impl Connection {
         }
     }
 
-    fn options(&self) -> MqttOptions {
-        let mut options = MqttOptions::new(&self.config.client_id, &self.config.host, self.config.port);
-        let mut network = NetworkOptions::new();
-        // Without it half of all messages wait 20 ms for the delayed acknowledgement of TCP.
-        network.set_tcp_nodelay(true);
+    async fn options(&self) -> MqttOptions {
+        let mut options = self.login.options(&self.login.config().client_id).await;
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_start(false)
@@ -236,33 +222,7 @@ impl Connection {
             .set_receive_maximum(Some(RECEIVE_MAXIMUM))
             .set_max_packet_size(Some(PACKET))
             .set_outgoing_inflight_upper_limit(PACKET_IDS)
-            .set_manual_acks(true)
-            .set_network_options(network);
-        if let Some(username) = &self.config.username {
-            let password = self.config.password.as_ref().map_or("", |password| password.expose_secret());
-            options.set_credentials(username, password);
-        }
+            .set_manual_acks(true);
         options
-    }
-}
-
-/// What kind of end an error is. Says what the broker said, and nothing of what we sent.
-fn end(error: &ConnectionError) -> End {
-    use ConnectReturnCode as Code;
-    match error {
-        ConnectionError::ConnectionRefused(
-            Code::BadUserNamePassword
-            | Code::NotAuthorized
-            | Code::Banned
-            | Code::ClientIdentifierNotValid
-            | Code::BadClientId,
-        ) => End::Refused("check its user name, password and client id".into()),
-        ConnectionError::ConnectionRefused(code) => End::Broken(format!("it answers {code:?}")),
-        ConnectionError::MqttState(StateError::ServerDisconnect {
-            reason_code: DisconnectReasonCode::SessionTakenOver,
-            ..
-        }) => End::Refused("another gateway is connected with the same client id".into()),
-        ConnectionError::Timeout(_) => End::Broken("no answer in time".into()),
-        other => End::Broken(other.to_string()),
     }
 }

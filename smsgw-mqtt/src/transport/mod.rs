@@ -5,6 +5,9 @@ mod connection;
 #[cfg(feature = "broker")]
 mod embedded;
 mod link;
+mod login;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,10 +21,11 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-pub use config::MqttConfig;
+pub use config::{MqttConfig, TlsConfig};
 
 use self::connection::{ANSWER, Connection, INBOX, Signals, WINDOW};
 use self::link::{Link, not_connected};
+pub(crate) use self::login::Login;
 use crate::dialect::{self, Publication};
 
 const BACKEND: &str = "mqtt";
@@ -48,7 +52,8 @@ pub struct MqttTransport {
 }
 
 impl MqttTransport {
-    /// A transport that connects when it is opened.
+    /// A transport that connects when it is opened. What can be wrong with `config` is told then, or by
+    /// [`MqttConfig::check`].
     pub fn new(config: MqttConfig) -> Self {
         Self {
             config,
@@ -158,9 +163,9 @@ impl Transport for MqttTransport {
         if tasks.is_some() {
             return Err(Error::new(ErrorKind::Invalid, BACKEND, "open").with_detail("it is open already"));
         }
+        let login = Login::new(self.config.clone(), "open")?;
         let (sender, receiver) = inbox(INBOX);
-        let connection =
-            Connection { config: self.config.clone(), link: self.link.clone(), shared: self.signals.clone() };
+        let connection = Connection { login, link: self.link.clone(), shared: self.signals.clone() };
         let tasks = tasks.insert(JoinSet::new());
         #[cfg(feature = "broker")]
         if let Some(events) = self.embedded.as_ref().and_then(embedded::Embedded::events) {

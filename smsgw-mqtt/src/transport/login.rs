@@ -1,0 +1,113 @@
+//! How a connection to the broker is begun, and what its end says.
+
+use rumqttc::NetworkOptions;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
+use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
+use secrecy::ExposeSecret;
+use smsgw_core::error::{Error, ErrorKind, Result};
+
+use super::{BACKEND, MqttConfig};
+
+/// An account on a broker, and the certificates to get there.
+pub(crate) struct Login {
+    config: MqttConfig,
+    #[cfg(feature = "tls")]
+    tls: Option<std::sync::Arc<super::tls::Tls>>,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// We said goodbye.
+    Closed,
+    /// By the broker, and it will say the same again.
+    Refused(String),
+    /// It may work later.
+    Broken(String),
+}
+
+impl End {
+    /// Its kind and what it says, to follow the broker's name.
+    pub(crate) fn words(self) -> (ErrorKind, String) {
+        match self {
+            Self::Closed => (ErrorKind::Closed, "was left".into()),
+            Self::Refused(why) => (ErrorKind::Unauthorized, format!("refuses the gateway: {why}")),
+            Self::Broken(why) => (ErrorKind::Unavailable, format!("cannot be reached: {why}")),
+        }
+    }
+}
+
+impl Login {
+    /// Reads the files that the configuration names.
+    #[cfg(feature = "tls")]
+    pub(crate) fn new(config: MqttConfig, operation: &'static str) -> Result<Self> {
+        let load = |files| super::tls::Tls::load(files, &config.host);
+        let tls = config.tls.as_ref().map(load).transpose().map_err(|why| {
+            Error::new(ErrorKind::Invalid, BACKEND, operation)
+                .with_detail(format!("TLS to the broker: {why}"))
+        })?;
+        Ok(Self { config, tls: tls.map(std::sync::Arc::new) })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn new(config: MqttConfig, operation: &'static str) -> Result<Self> {
+        match config.tls {
+            None => Ok(Self { config }),
+            Some(_) => Err(Error::new(ErrorKind::Unsupported, BACKEND, operation)
+                .with_detail("TLS to the broker needs a build with the feature `tls`")),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &MqttConfig {
+        &self.config
+    }
+
+    /// Where the broker is, who we are, and the certificates as they are now.
+    pub(crate) async fn options(&self, client_id: &str) -> MqttOptions {
+        let mut options = MqttOptions::new(client_id, &self.config.host, self.config.port);
+        let mut network = NetworkOptions::new();
+        // Without it half of all messages wait 20 ms for the delayed acknowledgement of TCP.
+        network.set_tcp_nodelay(true);
+        options.set_network_options(network);
+        if let Some(username) = &self.config.username {
+            let password = self.config.password.as_ref().map_or("", |password| password.expose_secret());
+            options.set_credentials(username, password);
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone()
+            // Fails only where the runtime is shutting down: the connection is then given up anyway.
+            && let Ok(renewed) = tokio::task::spawn_blocking(move || tls.renewed()).await
+        {
+            use rumqttc::{TlsConfiguration, Transport};
+            options.set_transport(Transport::Tls(TlsConfiguration::Rustls(renewed)));
+        }
+        options
+    }
+
+    /// What kind of end an error is. Says what the broker said, and nothing of what we sent. `welcomed` is set once the
+    /// broker has answered the login.
+    #[cfg_attr(not(feature = "tls"), allow(unused_variables, reason = "only TLS asks when it was"))]
+    pub(crate) fn end(&self, error: &ConnectionError, welcomed: bool) -> End {
+        use ConnectReturnCode as Code;
+        #[cfg(feature = "tls")]
+        if let Some(end) = self.tls.as_ref().and_then(|tls| tls.explain(error, welcomed)) {
+            return end;
+        }
+        match error {
+            ConnectionError::ConnectionRefused(
+                Code::BadUserNamePassword
+                | Code::NotAuthorized
+                | Code::Banned
+                | Code::ClientIdentifierNotValid
+                | Code::BadClientId,
+            ) => End::Refused("check its user name, password and client id".into()),
+            ConnectionError::ConnectionRefused(code) => End::Broken(format!("it answers {code:?}")),
+            ConnectionError::MqttState(StateError::ServerDisconnect {
+                reason_code: DisconnectReasonCode::SessionTakenOver,
+                ..
+            }) => End::Refused("another gateway is connected with the same client id".into()),
+            ConnectionError::Timeout(_) => End::Broken("no answer in time".into()),
+            other => End::Broken(other.to_string()),
+        }
+    }
+}
