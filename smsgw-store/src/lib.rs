@@ -8,6 +8,10 @@
 pub mod amqp;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod handover;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod heard;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod known;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod packed;
 #[cfg(feature = "postgres")]

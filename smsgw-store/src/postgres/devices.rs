@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::rows::{Columns, end_of, limit, owned};
 use super::{PostgresStore, keys};
+use crate::heard::{Heard, latest};
 
 /// What [`device`] reads.
 macro_rules! device_columns {
@@ -210,26 +211,6 @@ async fn touch(conn: &mut PgConnection, latest: &[(DeviceId, Heard)]) -> sqlx::R
 
 fn sims_text(sims: &[Sim]) -> sqlx::Result<String> {
     serde_json::to_string(sims).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-/// What a batch says of one device, taken together.
-#[derive(Debug, PartialEq, Eq)]
-struct Heard {
-    at: Timestamp,
-    sims: Option<(Timestamp, Vec<Sim>)>,
-}
-
-/// What remains of `seen` when it is taken in order and nothing counts that is earlier than what came before it.
-fn latest(seen: &[(DeviceId, Timestamp, Option<Vec<Sim>>)]) -> Vec<(DeviceId, Heard)> {
-    let mut latest: HashMap<DeviceId, Heard> = HashMap::new();
-    for (id, at, sims) in seen {
-        let heard = latest.entry(*id).or_insert(Heard { at: *at, sims: None });
-        if *at >= heard.at {
-            heard.at = *at;
-            heard.sims = sims.clone().map(|sims| (*at, sims)).or(heard.sims.take());
-        }
-    }
-    latest.into_iter().collect()
 }
 
 fn device(row: &PgRow) -> sqlx::Result<Device> {

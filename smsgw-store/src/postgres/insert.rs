@@ -1,17 +1,15 @@
 //! New messages.
 
-use std::collections::HashMap;
-
-use smsgw_core::id::{AccountId, MessageId};
 use smsgw_core::message::Message;
 use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
-use smsgw_core::store::{Idempotency, Inserted, Insertion};
+use smsgw_core::store::{Inserted, Insertion};
 use sqlx::postgres::PgConnection;
 
 use super::classify::is_repeated;
 use super::rows::{
     Columns, MessageRow, device_uuid, epoch_code, message_columns, narrow, priority_code, uuids,
 };
+use crate::known::Known;
 
 /// Adds messages, their first events and their keys, or nothing where one of them is there. A message that is checked
 /// at no time is queued: it may be pushed again after $18 microseconds, and is looked at at the end of its life.
@@ -57,7 +55,7 @@ pub(super) async fn insert(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx
     }
     let mut round = 1;
     loop {
-        let mut known = Known::load(conn, batch).await?;
+        let mut known = load_known(conn, batch).await?;
         let mut new = Vec::new();
         let outcomes = batch
             .iter()
@@ -122,58 +120,27 @@ fn check_at(message: &Message) -> Option<i64> {
     (message.state != State::Queued).then(|| message.due_at.min(message.expires_at).as_micros())
 }
 
-/// What a batch may repeat: what is stored, and what came earlier in it.
-struct Known {
-    messages: HashMap<MessageId, Message>,
-    keys: HashMap<(AccountId, String), ([u8; 32], MessageId)>,
-}
-
-impl Known {
-    async fn load(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx::Result<Self> {
-        let mut known = Self { messages: HashMap::new(), keys: HashMap::new() };
-        let ids = uuids(batch.iter().map(|row| &row.message.id));
-        for row in sqlx::query(BY_ID).bind(ids).fetch_all(&mut *conn).await? {
-            let MessageRow { message, .. } = MessageRow::read(&mut Columns::of(&row))?;
-            known.messages.insert(message.id, message);
-        }
-        let asked: Vec<_> = batch
-            .iter()
-            .filter_map(|row| Some((*row.message.account.as_uuid(), row.idempotency.as_ref()?.key.as_str())))
-            .collect();
-        if asked.is_empty() {
-            return Ok(known);
-        }
-        let (accounts, keys): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        for row in sqlx::query(BY_KEY).bind(accounts).bind(keys).fetch_all(conn).await? {
-            let columns = &mut Columns::of(&row);
-            let (account, key, fingerprint) = (columns.id()?, columns.take()?, columns.bytes()?);
-            let MessageRow { message, .. } = MessageRow::read(columns)?;
-            known.keys.insert((account, key), (fingerprint, message.id));
-            known.messages.insert(message.id, message);
-        }
-        Ok(known)
+async fn load_known(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx::Result<Known> {
+    let mut known = Known::default();
+    let ids = uuids(batch.iter().map(|row| &row.message.id));
+    for row in sqlx::query(BY_ID).bind(ids).fetch_all(&mut *conn).await? {
+        let MessageRow { message, .. } = MessageRow::read(&mut Columns::of(&row))?;
+        known.messages.insert(message.id, message);
     }
-
-    fn add(&mut self, message: &Message, idempotency: Option<&Idempotency>) {
-        self.messages.insert(message.id, message.clone());
-        if let Some(Idempotency { key, fingerprint }) = idempotency {
-            self.keys.insert((message.account, key.clone()), (*fingerprint, message.id));
-        }
+    let asked: Vec<_> = batch
+        .iter()
+        .filter_map(|row| Some((*row.message.account.as_uuid(), row.idempotency.as_ref()?.key.as_str())))
+        .collect();
+    if asked.is_empty() {
+        return Ok(known);
     }
-
-    fn find(&self, Insertion { message, idempotency }: &Insertion) -> Inserted {
-        let asked = idempotency.as_ref().and_then(|request| {
-            let (fingerprint, id) = self.keys.get(&(message.account, request.key.clone()))?;
-            Some((*fingerprint == request.fingerprint, id))
-        });
-        let (same, id) = asked.unwrap_or((true, &message.id));
-        match self.messages.get(id) {
-            // Under a key the fingerprint has said whether it is the same request.
-            Some(earlier) if same && (asked.is_some() || earlier.same_request(message)) => {
-                Inserted::Duplicate(Box::new(earlier.clone()))
-            }
-            Some(_) => Inserted::Mismatch,
-            None => Inserted::New,
-        }
+    let (accounts, keys): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+    for row in sqlx::query(BY_KEY).bind(accounts).bind(keys).fetch_all(conn).await? {
+        let columns = &mut Columns::of(&row);
+        let (account, key, fingerprint) = (columns.id()?, columns.take()?, columns.bytes()?);
+        let MessageRow { message, .. } = MessageRow::read(columns)?;
+        known.keys.insert((account, key), (fingerprint, message.id));
+        known.messages.insert(message.id, message);
     }
+    Ok(known)
 }

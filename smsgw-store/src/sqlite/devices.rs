@@ -16,6 +16,7 @@ use super::damaged::Rows;
 use super::rows::Micros;
 use super::sql::{Args, Batch, Script, fetch_first, part, parts};
 use super::{SqliteStore, keys};
+use crate::heard::{Heard, latest};
 
 /// A [`DeviceRow`].
 macro_rules! device_json {
@@ -201,26 +202,6 @@ fn owned(account: AccountId, id: DeviceId) -> sqlx::Result<Args> {
     })
 }
 
-/// What a batch says of one device, taken together.
-#[derive(Debug, PartialEq, Eq)]
-struct Heard {
-    at: Timestamp,
-    sims: Option<(Timestamp, Vec<Sim>)>,
-}
-
-/// What remains of `seen` when it is taken in order and nothing counts that is earlier than what came before it.
-fn latest(seen: &[(DeviceId, Timestamp, Option<Vec<Sim>>)]) -> Vec<(DeviceId, Heard)> {
-    let mut latest: HashMap<DeviceId, Heard> = HashMap::new();
-    for (id, at, sims) in seen {
-        let heard = latest.entry(*id).or_insert(Heard { at: *at, sims: None });
-        if *at >= heard.at {
-            heard.at = *at;
-            heard.sims = sims.clone().map(|sims| (*at, sims)).or(heard.sims.take());
-        }
-    }
-    latest.into_iter().collect()
-}
-
 #[derive(Deserialize)]
 struct DeviceRow {
     id: DeviceId,
@@ -247,20 +228,5 @@ impl From<DeviceRow> for Device {
             created_at: row.created_at.0,
             last_seen_at: row.last_seen_at.map(|at| at.0),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_what_a_batch_says_the_latest_counts() {
-        let id = DeviceId::from(uuid::Uuid::from_u128(1));
-        let at = Timestamp::from_micros;
-        let sims = |slot| Some(vec![Sim { slot, number: None, carrier: None }]);
-        let seen = [(id, at(2), sims(1)), (id, at(1), sims(2)), (id, at(3), None)];
-        let heard = Heard { at: at(3), sims: Some((at(2), sims(1).expect("one"))) };
-        assert_eq!(latest(&seen), [(id, heard)]);
     }
 }

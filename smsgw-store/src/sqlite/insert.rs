@@ -1,11 +1,9 @@
 //! New messages.
 
-use std::collections::HashMap;
-
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::Message;
 use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
-use smsgw_core::store::{Idempotency, Inserted, Insertion};
+use smsgw_core::store::{Inserted, Insertion};
 use smsgw_core::time::Timestamp;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteConnection;
@@ -15,6 +13,7 @@ use super::classify::is_repeated;
 use super::rows::{Hex, MESSAGES_BY_ID, MessageRow, message_json, priority_code};
 use super::sql::{Args, Batch, Script, part, parts};
 use super::writer::Transaction;
+use crate::known::Known;
 
 const INSERT: Batch = Batch {
     head: "INSERT INTO messages (seq, id, account, state, reason, recipient, body, device, device_fixed, sim, \
@@ -51,7 +50,7 @@ pub(super) async fn insert(
         Err(error) if is_repeated(&error) => transaction.undo().await?,
         outcome => return outcome.map(|()| vec![Inserted::New; batch.len()]),
     }
-    let mut known = Known::load(&mut transaction.conn, batch).await?;
+    let mut known = load_known(&mut transaction.conn, batch).await?;
     let mut new = Vec::new();
     let outcomes = batch
         .iter()
@@ -133,58 +132,24 @@ fn first_event(seq: i64, message: &Message, now: Timestamp) -> Event {
     }
 }
 
-/// What a batch may repeat: what is stored, and what came earlier in it.
-struct Known {
-    messages: HashMap<MessageId, Message>,
-    keys: HashMap<(AccountId, String), ([u8; 32], MessageId)>,
-}
-
-impl Known {
-    async fn load(conn: &mut SqliteConnection, batch: &[Insertion]) -> sqlx::Result<Self> {
-        let mut known = Self { messages: HashMap::new(), keys: HashMap::new() };
-        let rows =
-            MESSAGES_BY_ID.fetch(conn, batch, |args, row| args.add_id(row.message.id.as_uuid())).await?;
-        known.messages.extend(rows.into_iter().flat_map(|rows: Vec<MessageRow>| rows).map(by_id));
-        let asked: Vec<_> = batch
-            .iter()
-            .filter_map(|row| Some((row.message.account, &row.idempotency.as_ref()?.key)))
-            .collect();
-        let rows: Vec<(AccountId, String, Hex<32>, MessageRow)> = BY_KEY
-            .fetch(conn, &asked, |args, (account, key)| {
-                args.add_id(account.as_uuid())?;
-                args.add(key.as_str())
-            })
-            .await?;
-        for (account, key, Hex(fingerprint), row) in rows {
-            let (id, message) = by_id(row);
-            known.keys.insert((account, key), (fingerprint, id));
-            known.messages.insert(id, message);
-        }
-        Ok(known)
+async fn load_known(conn: &mut SqliteConnection, batch: &[Insertion]) -> sqlx::Result<Known> {
+    let mut known = Known::default();
+    let rows = MESSAGES_BY_ID.fetch(conn, batch, |args, row| args.add_id(row.message.id.as_uuid())).await?;
+    known.messages.extend(rows.into_iter().flat_map(|rows: Vec<MessageRow>| rows).map(by_id));
+    let asked: Vec<_> =
+        batch.iter().filter_map(|row| Some((row.message.account, &row.idempotency.as_ref()?.key))).collect();
+    let rows: Vec<(AccountId, String, Hex<32>, MessageRow)> = BY_KEY
+        .fetch(conn, &asked, |args, (account, key)| {
+            args.add_id(account.as_uuid())?;
+            args.add(key.as_str())
+        })
+        .await?;
+    for (account, key, Hex(fingerprint), row) in rows {
+        let (id, message) = by_id(row);
+        known.keys.insert((account, key), (fingerprint, id));
+        known.messages.insert(id, message);
     }
-
-    fn add(&mut self, message: &Message, idempotency: Option<&Idempotency>) {
-        self.messages.insert(message.id, message.clone());
-        if let Some(Idempotency { key, fingerprint }) = idempotency {
-            self.keys.insert((message.account, key.clone()), (*fingerprint, message.id));
-        }
-    }
-
-    fn find(&self, Insertion { message, idempotency }: &Insertion) -> Inserted {
-        let asked = idempotency.as_ref().and_then(|request| {
-            let (fingerprint, id) = self.keys.get(&(message.account, request.key.clone()))?;
-            Some((*fingerprint == request.fingerprint, id))
-        });
-        let (same, id) = asked.unwrap_or((true, &message.id));
-        match self.messages.get(id) {
-            // Under a key the fingerprint has said whether it is the same request.
-            Some(earlier) if same && (asked.is_some() || earlier.same_request(message)) => {
-                Inserted::Duplicate(Box::new(earlier.clone()))
-            }
-            Some(_) => Inserted::Mismatch,
-            None => Inserted::New,
-        }
-    }
+    Ok(known)
 }
 
 fn by_id(row: MessageRow) -> (MessageId, Message) {
