@@ -25,11 +25,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
     let mut deliveries = Vec::with_capacity(BATCH);
     while inbox.receive(&mut deliveries, BATCH).await > 0 {
         let mut batch = Batch::default();
+        let mut acks = Vec::with_capacity(deliveries.len());
         for delivery in deliveries.drain(..) {
             batch.add(delivery.event);
-            batch.acks.push(delivery.ack);
+            acks.push(delivery.ack);
         }
-        let acks = std::mem::take(&mut batch.acks);
         match store(&shared, batch).await {
             Ok(replies) => {
                 Ack::acknowledge(acks);
@@ -76,7 +76,6 @@ struct Batch {
     reports: Vec<reports::Reported>,
     inbound: Vec<(Address, InboundSms)>,
     presence: Vec<presence::Sign>,
-    acks: Vec<Ack>,
 }
 
 impl Batch {
