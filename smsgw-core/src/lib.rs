@@ -14,6 +14,7 @@ pub mod layer;
 pub mod memory;
 pub mod message;
 pub mod phone;
+pub mod provision;
 pub mod queue;
 pub mod rate;
 pub mod segment;
