@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AccountId, DeviceId};
 use crate::key::{KeyDigest, KeyId};
 use crate::rate::RateLimit;
+use crate::seal::Sealed;
 use crate::time::Timestamp;
 
 /// What a device speaks, chosen when it is created.
@@ -100,7 +101,7 @@ pub struct Device {
     pub last_seen_at: Option<Timestamp>,
 }
 
-/// What a store keeps of a device's API key: never the key.
+/// What a store keeps of a device's API key: never the key in the clear.
 #[derive(Debug, Clone)]
 pub struct DeviceKey {
     /// The public part of the key.
@@ -117,4 +118,13 @@ pub struct DeviceKey {
     pub revoked_at: Option<Timestamp>,
     /// When a device last came in with it.
     pub last_used_at: Option<Timestamp>,
+    /// The key itself, where it must be read back: it stands in the topics of the original protocol.
+    pub sealed: Option<Sealed>,
+}
+
+impl DeviceKey {
+    /// Whether it opens anything at `now`.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        [self.expires_at, self.revoked_at].into_iter().flatten().all(|end| now < end)
+    }
 }

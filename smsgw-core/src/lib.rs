@@ -17,6 +17,7 @@ pub mod phone;
 pub mod provision;
 pub mod queue;
 pub mod rate;
+pub mod seal;
 pub mod segment;
 pub mod state;
 pub mod store;

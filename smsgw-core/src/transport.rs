@@ -93,6 +93,9 @@ pub struct TransportCapabilities {
     pub redelivers: bool,
     /// It can end the session of a device.
     pub disconnects: bool,
+    /// Several gateways share what devices say: a report may come in at another gateway than the one that sent the
+    /// message.
+    pub shares_traffic: bool,
 }
 
 /// Where a downlink goes, or where an event came from.
@@ -126,6 +129,12 @@ impl TopicKey {
     /// The text.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl From<SecretString> for TopicKey {
+    fn from(key: SecretString) -> Self {
+        Self(Arc::new(key))
     }
 }
 

@@ -84,6 +84,10 @@ impl MessageStore for Poisoned {
         self.inner.recall(devices).await
     }
 
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        self.inner.in_hand(held).await
+    }
+
     async fn due(&self, query: DueQuery) -> Result<Due> {
         assert_ne!(self.bad, Bad::Due, "a bug of the backend");
         self.inner.due(query).await

@@ -5,12 +5,15 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::broker_accounts::BrokerAccounts;
 use super::fleet::Fleet;
 use super::intake::Intake;
 use super::{Gateway, Settings, Shared};
 use crate::id::IdSource;
+use crate::provision::Provisioner;
 use crate::queue::Queue;
 use crate::rate::RateLimit;
+use crate::seal::Sealer;
 use crate::store::Store;
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
@@ -24,6 +27,8 @@ pub struct GatewayBuilder {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     rate_limit: Option<RateLimit>,
+    provisioner: Option<Arc<dyn Provisioner>>,
+    sealer: Option<Sealer>,
     observer_capacity: usize,
     settings: Settings,
 }
@@ -36,6 +41,8 @@ impl GatewayBuilder {
             transport,
             clock: Arc::new(SystemClock),
             rate_limit: None,
+            provisioner: None,
+            sealer: None,
             observer_capacity: 4_096,
             settings: Settings {
                 lease: Duration::from_secs(30),
@@ -50,6 +57,20 @@ impl GatewayBuilder {
     /// How fast each device may be given messages that has no limit of its own. Default: as fast as it acknowledges.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.rate_limit = Some(limit);
+        self
+    }
+
+    /// Who tells the broker which keys are good, where that cannot ask the store. Default: nobody need be told.
+    pub fn provisioner(mut self, provisioner: impl Provisioner) -> Self {
+        self.provisioner = Some(Arc::new(provisioner));
+        self
+    }
+
+    /// What seals the keys of devices of the original protocol, so that they can be read back: a broker that outlives
+    /// this gateway holds these devices' connections, and their topics are made of their keys. Default: such devices
+    /// are reached again when they authenticate again.
+    pub fn sealer(mut self, sealer: Sealer) -> Self {
+        self.sealer = Some(sealer);
         self
     }
 
@@ -106,6 +127,7 @@ impl GatewayBuilder {
             clock: self.clock,
             ids: IdSource::new(),
             fleet: Fleet::new(self.rate_limit, tells_listening),
+            broker_accounts: BrokerAccounts::new(self.provisioner, self.sealer),
             intake,
             observers: broadcast::Sender::new(self.observer_capacity),
             settings: self.settings,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::intake::Submission;
-use super::{Handle, Shared, dispatch, inbound, intake, pull, reconcile};
+use super::{Handle, Shared, broker_accounts, dispatch, inbound, intake, pull, reconcile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Inbox;
 
@@ -27,6 +27,7 @@ impl Running {
         stages.spawn(dispatch::run(shared.clone()));
         stages.spawn(pull::run(shared.clone()));
         stages.spawn(reconcile::run(shared.clone()));
+        stages.spawn(broker_accounts::run(shared.clone()));
         let mut inbound = JoinSet::new();
         inbound.spawn(inbound::run(shared.clone(), inbox));
         Self { handle: Handle(shared), stages, inbound }
@@ -37,17 +38,24 @@ impl Running {
         self.handle.clone()
     }
 
-    /// Waits until a stage ends that should not, as by a panic in a backend: the gateway is then no whole any more, and
-    /// its process had better end and be started again. Does not return while all is well.
+    /// Waits until a stage ends that should not, as by a panic in a backend or a transport that gives up: the gateway is
+    /// then no whole any more, and its process had better end and be started again. Does not return while all is well.
     ///
     /// # Cancel safety
     /// Dropped, nothing is lost; it may be called again.
     pub async fn failed(&mut self) -> Error {
-        let ended = tokio::select! {
-            Some(ended) = self.stages.join_next() => ended,
-            Some(ended) = self.inbound.join_next() => ended,
+        let (ended, hears) = tokio::select! {
+            Some(ended) = self.stages.join_next() => (ended, true),
+            Some(ended) = self.inbound.join_next() => (ended, false),
             else => return Error::new(ErrorKind::Closed, "gateway", "run"),
         };
+        // A transport that has given up knows best why.
+        if !hears
+            && ended.is_ok()
+            && let Err(error) = self.handle.0.transport.ready().await
+        {
+            return error;
+        }
         let error =
             Error::new(ErrorKind::Internal, "gateway", "run").with_detail("a stage of the gateway has ended");
         match ended {

@@ -26,6 +26,7 @@ use crate::device::{Device, DeviceKey};
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
 use crate::rate::RateLimit;
+use crate::store::Claim;
 use crate::time::Timestamp;
 use crate::transport::{Address, TopicKey};
 
@@ -260,6 +261,21 @@ impl Fleet {
             .links
             .get(&device)
             .map_or(Presence::default(), |link| Presence { online: link.online, in_hand: link.in_hand.len() })
+    }
+
+    /// Places that were taken before `before`, at most `max`; each is named again when as much time has passed again.
+    pub(super) fn long_held(&self, before: Timestamp, now: Timestamp, max: usize) -> Vec<Claim> {
+        let mut inner = self.lock();
+        let held = inner.links.iter_mut().flat_map(|(device, link)| {
+            link.in_hand.iter_mut().map(|(id, since)| (Claim { id: *id, device: *device }, since))
+        });
+        held.filter(|(_, since)| **since < before)
+            .take(max)
+            .map(|(claim, since)| {
+                *since = now;
+                claim
+            })
+            .collect()
     }
 
     /// The account of a device that is known here.

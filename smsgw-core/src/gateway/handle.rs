@@ -15,6 +15,7 @@ use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::{Credential, CredentialKind, KeyId};
 use crate::message::{Message, MessageEvent, NewMessage};
 use crate::rate::RateLimit;
+use crate::state::State;
 use crate::store::{Cursor, DevicePatch, InboxQuery, MessageQuery, Moved, Page, ReceivedSms};
 use crate::time::Timestamp;
 
@@ -133,6 +134,14 @@ impl Handle {
         self.0.observers.subscribe()
     }
 
+    /// Hears what other gateways on the same store have done, as a result backend tells it: a device's place is free at
+    /// once where its report came in elsewhere. Without it, that is found out by asking the store.
+    pub fn learn(&self, moved: &[Moved]) {
+        let in_hand = |state| matches!(state, State::Sending | State::Dispatched);
+        let left = moved.iter().filter(|moved| !in_hand(moved.to));
+        self.0.fleet.release(left.filter_map(|moved| Some((moved.device?, moved.id))), self.0.clock.now());
+    }
+
     /// Adds a device to an account.
     ///
     /// # Errors
@@ -198,11 +207,13 @@ impl Handle {
     /// Removes a device of an account with its keys, and ends its session; `false` where there is no such device.
     ///
     /// # Errors
-    /// Any error of the store or the transport.
+    /// Any error of the store, the provisioner or the transport. After one of the latter two it is removed, and its
+    /// session ends when the broker can be told.
     pub async fn delete_device(&self, account: AccountId, id: DeviceId) -> Result<bool> {
         let deleted = self.0.store.delete_device(account, id).await?;
         if deleted {
             self.0.fleet.remove(id);
+            self.0.broker_accounts.remove(id).await?;
             self.0.transport.disconnect(&[id]).await?;
         }
         Ok(deleted)
@@ -210,29 +221,38 @@ impl Handle {
 
     /// Makes an API key for a device of an account, shown here and never again. `None` where there is no such device.
     ///
+    /// # Cancel safety
+    /// Dropped, there may be a key that nobody knows.
+    ///
     /// # Errors
-    /// Any error of the store; `Internal` where the operating system has no random numbers.
+    /// Any error of the store or the provisioner, and the key then opens nothing; `Internal` where the operating system has no random numbers.
     pub async fn create_key(
         &self,
         account: AccountId,
         device: DeviceId,
         expires_at: Option<Timestamp>,
     ) -> Result<Option<(Credential, DeviceKey)>> {
-        if self.device(account, device).await?.is_none() {
-            return Ok(None);
-        }
+        let Some(DeviceStatus { device, .. }) = self.device(account, device).await? else { return Ok(None) };
         let credential = generate(CredentialKind::Device)?;
         let key = DeviceKey {
             id: credential.id(),
-            device,
+            device: device.id,
             digest: credential.digest(),
             created_at: self.0.clock.now(),
             expires_at,
             revoked_at: None,
             last_used_at: None,
+            sealed: self.0.broker_accounts.seal(device.protocol, &credential)?,
         };
-        let created = self.0.store.create_key(&key).await?;
-        Ok(created.then_some((credential, key)))
+        if !self.0.store.create_key(&key).await? {
+            return Ok(None);
+        }
+        if let Err(error) = self.0.broker_accounts.grant(&device, &key, &credential).await {
+            // Nobody was shown it.
+            self.0.store.revoke_key(device.id, key.id, self.0.clock.now()).await?;
+            return Err(error);
+        }
+        Ok(Some((credential, key)))
     }
 
     /// The API keys of a device of an account, newest first. `None` where there is no such device.
@@ -250,7 +270,8 @@ impl Handle {
     /// device that has another valid key comes back with that.
     ///
     /// # Errors
-    /// Any error of the store or the transport.
+    /// Any error of the store, the provisioner or the transport. After one of the latter two the key is revoked, and the
+    /// session ends when the broker can be told. Calling again is safe.
     pub async fn revoke_key(&self, account: AccountId, device: DeviceId, key: KeyId) -> Result<bool> {
         if self.device(account, device).await?.is_none() {
             return Ok(false);
@@ -258,6 +279,7 @@ impl Handle {
         let revoked = self.0.store.revoke_key(device, key, self.0.clock.now()).await?;
         if revoked {
             self.0.fleet.forget_key(device, key);
+            self.0.broker_accounts.disable(key).await?;
             self.0.transport.disconnect(&[device]).await?;
         }
         Ok(revoked)

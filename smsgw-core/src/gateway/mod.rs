@@ -1,8 +1,9 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `inbound` hears, `reconcile`
-//! mends, `fleet` knows the devices, `drain` ends.
+//! mends, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
 
+mod broker_accounts;
 mod builder;
 mod dispatch;
 mod drain;
@@ -28,6 +29,7 @@ pub use drain::Running;
 pub use fleet::Presence;
 pub use handle::{DeviceStatus, Handle, Health, NewDevice, Submitted};
 
+use self::broker_accounts::BrokerAccounts;
 use self::fleet::Fleet;
 use self::intake::Intake;
 use crate::error::Result;
@@ -72,6 +74,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     ids: IdSource,
     fleet: Fleet,
+    broker_accounts: BrokerAccounts,
     intake: Intake,
     observers: broadcast::Sender<Moved>,
     settings: Settings,

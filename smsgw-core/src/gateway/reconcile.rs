@@ -1,6 +1,7 @@
 //! Mends what was lost: queue entries, leases of gateways that died, messages whose time has come or is over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 use crate::error::Result;
@@ -10,6 +11,9 @@ use crate::store::DueQuery;
 const BATCH: usize = 1_000;
 /// Devices that are asked at each look for what another gateway may have set aside for them.
 const DEVICES: usize = 64;
+
+/// How long a device may hold a message before it is asked whether another gateway has heard of it.
+const HELD_FOR: Duration = Duration::from_secs(2);
 
 /// Looks at once, then regularly, until the gateway stops.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -24,10 +28,28 @@ pub(super) async fn run(shared: Arc<Shared>) {
             tracing::info!(%device, "the key of a device has expired");
         }
         shared.fleet.look_again(DEVICES, shared.clock.now());
+        if shared.transport.capabilities().shares_traffic
+            && let Err(error) = compare(&shared).await
+        {
+            tracing::warn!(%error, "could not learn what other gateways have heard; trying again");
+        }
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
         }
     }
+}
+
+/// Frees the places of messages whose reports have come in at other gateways.
+async fn compare(shared: &Shared) -> Result<()> {
+    let now = shared.clock.now();
+    let held = shared.fleet.long_held(now - HELD_FOR, now, BATCH);
+    if held.is_empty() {
+        return Ok(());
+    }
+    let still = shared.store.in_hand(&held).await?;
+    let gone = held.iter().zip(still).filter(|(_, still)| !still).map(|(held, _)| (held.device, held.id));
+    shared.fleet.release(gone, now);
+    Ok(())
 }
 
 async fn look(shared: &Shared) -> Result<()> {

@@ -115,6 +115,7 @@ impl Transport for MemoryTransport {
         TransportCapabilities {
             tells_no_subscriber: true,
             tells_listening: true,
+            shares_traffic: false,
             redelivers: false,
             disconnects: true,
         }

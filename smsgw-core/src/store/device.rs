@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::device::{Device, DeviceKey, Sim};
+use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::forward::forward_to_inner;
 use crate::id::{AccountId, DeviceId};
@@ -78,6 +78,18 @@ pub trait DeviceStore: Send + Sync + 'static {
     /// Any backend error.
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>>;
 
+    /// Keys of all devices that are neither revoked nor expired at `now`, with what their devices speak: those after
+    /// `after` in the order of ids, at most `limit`. Fewer are the last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn valid_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceKey, Protocol)>>;
+
     /// Ends a key of a device at `at`, or earlier where it has ended before; `false` where there is no such key.
     ///
     /// # Errors
@@ -102,6 +114,7 @@ forward_to_inner! {
         async fn create_key(key: &DeviceKey) -> Result<bool>;
         async fn find_key(id: KeyId) -> Result<Option<DeviceKey>>;
         async fn keys(device: DeviceId) -> Result<Vec<DeviceKey>>;
+        async fn valid_keys(after: Option<KeyId>, limit: usize, now: Timestamp) -> Result<Vec<(DeviceKey, Protocol)>>;
         async fn revoke_key(device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool>;
         async fn touch_key(id: KeyId, at: Timestamp) -> Result<()>;
     }

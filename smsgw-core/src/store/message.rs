@@ -77,6 +77,13 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Any backend error.
     async fn recall(&self, devices: &[DeviceId]) -> Result<u64>;
 
+    /// Whether devices still have messages in hand: `sending` or `dispatched` by way of that device. What has gone on by
+    /// another gateway's doing, as by a report that came in there, is not. One answer each, in order.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>>;
+
     /// Looks after messages whose time has come, as [`crate::state::overdue`] says: scheduled ones become `queued`,
     /// lost leases and lost queue entries are `queued` again, what has outlived its TTL is `expired`.
     ///
@@ -116,6 +123,7 @@ forward_to_inner! {
         async fn claim_waiting(pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>>;
         async fn advance(batch: &[Transition]) -> Result<Vec<Advanced>>;
         async fn recall(devices: &[DeviceId]) -> Result<u64>;
+        async fn in_hand(held: &[Claim]) -> Result<Vec<bool>>;
         async fn due(query: DueQuery) -> Result<Due>;
         async fn message(account: AccountId, id: MessageId) -> Result<Option<Message>>;
         async fn events(account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>>;

@@ -77,6 +77,16 @@ macro_rules! forward_all_but_messages {
                 self.inner.keys(device).await
             }
 
+            async fn valid_keys(
+                &self,
+                after: Option<smsgw_core::key::KeyId>,
+                limit: usize,
+                now: smsgw_core::time::Timestamp,
+            ) -> smsgw_core::error::Result<Vec<(smsgw_core::device::DeviceKey, smsgw_core::device::Protocol)>>
+            {
+                self.inner.valid_keys(after, limit, now).await
+            }
+
             async fn revoke_key(
                 &self,
                 device: smsgw_core::id::DeviceId,

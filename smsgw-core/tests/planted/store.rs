@@ -72,6 +72,10 @@ impl MessageStore for Unfenced {
         self.inner.recall(devices).await
     }
 
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        self.inner.in_hand(held).await
+    }
+
     async fn due(&self, query: DueQuery) -> Result<Due> {
         self.inner.due(query).await
     }

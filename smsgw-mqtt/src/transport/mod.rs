@@ -139,6 +139,7 @@ impl Transport for MqttTransport {
         let capabilities = TransportCapabilities {
             tells_no_subscriber: true,
             tells_listening: false,
+            shares_traffic: false,
             redelivers: true,
             disconnects: false,
         };

@@ -126,6 +126,7 @@ impl Ground {
             expires_at,
             revoked_at: None,
             last_used_at: None,
+            sealed: None,
         };
         assert!(self.store.create_key(&key).await.expect("create_key"));
         Phone { id: device, name: device.to_string(), key: credential.expose().into(), key_id: key.id }

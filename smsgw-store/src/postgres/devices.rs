@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use smsgw_core::device::{Device, DeviceKey, Sim};
+use smsgw_core::device::{Device, DeviceKey, Protocol, Sim};
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId};
 use smsgw_core::key::KeyId;
@@ -144,6 +144,15 @@ impl DeviceStore for PostgresStore {
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {
         self.run("keys", move |conn| Box::pin(keys::of_device(conn, device))).await
+    }
+
+    async fn valid_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceKey, Protocol)>> {
+        self.run("valid_keys", move |conn| Box::pin(keys::valid(conn, after, limit, now))).await
     }
 
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {

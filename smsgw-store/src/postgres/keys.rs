@@ -1,18 +1,19 @@
 //! The API keys of devices.
 
-use smsgw_core::device::DeviceKey;
+use smsgw_core::device::{DeviceKey, Protocol};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::{KeyDigest, KeyId};
+use smsgw_core::seal::Sealed;
 use smsgw_core::time::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::classify::is_dangling;
-use super::rows::Columns;
+use super::rows::{Columns, limit};
 
 /// What [`key`] reads.
 macro_rules! key_columns {
     () => {
-        "id, device, digest, created_at, expires_at, revoked_at, last_used_at"
+        "id, device, digest, created_at, expires_at, revoked_at, last_used_at, sealed"
     };
 }
 
@@ -24,11 +25,19 @@ pub(super) const OF_DEVICE: &str = concat!(
     " FROM device_keys WHERE device = $1 ORDER BY created_at DESC, id DESC"
 );
 
+/// Those that open something, with what their devices speak: $1 the id they come after, $2 now, $3 limit.
+pub(super) const VALID: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    ", (SELECT protocol FROM devices AS d WHERE d.id = device) FROM device_keys WHERE id > $1 \
+     AND coalesce(expires_at > $2, true) AND coalesce(revoked_at > $2, true) ORDER BY id LIMIT $3"
+);
+
 /// Fails where there is no such device.
 const ADD: &str = concat!(
     "INSERT INTO device_keys (",
     key_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING"
 );
 
 const REVOKE: &str =
@@ -47,6 +56,7 @@ pub(super) async fn add(conn: &mut PgConnection, key: DeviceKey) -> sqlx::Result
         .bind(key.expires_at.map(Timestamp::as_micros))
         .bind(key.revoked_at.map(Timestamp::as_micros))
         .bind(key.last_used_at.map(Timestamp::as_micros))
+        .bind(key.sealed.as_ref().map(Sealed::as_bytes))
         .execute(conn)
         .await;
     match done {
@@ -64,6 +74,26 @@ pub(super) async fn find(conn: &mut PgConnection, id: KeyId) -> sqlx::Result<Opt
 pub(super) async fn of_device(conn: &mut PgConnection, device: DeviceId) -> sqlx::Result<Vec<DeviceKey>> {
     let rows = sqlx::query(OF_DEVICE).bind(*device.as_uuid()).fetch_all(conn).await?;
     rows.iter().map(key).collect()
+}
+
+/// Valid ones, in the order of their ids.
+pub(super) async fn valid(
+    conn: &mut PgConnection,
+    after: Option<KeyId>,
+    most: usize,
+    now: Timestamp,
+) -> sqlx::Result<Vec<(DeviceKey, Protocol)>> {
+    let rows = sqlx::query(VALID)
+        .bind(after.as_ref().map_or(&[][..], |after| &after.as_bytes()[..]))
+        .bind(now.as_micros())
+        .bind(limit(most))
+        .fetch_all(conn)
+        .await?;
+    let with_protocol = |row: &PgRow| {
+        let mut columns = Columns::of(row);
+        Ok((read(&mut columns)?, columns.word(|word| word.parse().ok())?))
+    };
+    rows.iter().map(with_protocol).collect()
 }
 
 /// Ends a key at `at`, or leaves it where it ended before.
@@ -88,7 +118,10 @@ pub(super) async fn touch(conn: &mut PgConnection, id: KeyId, at: Timestamp) -> 
 }
 
 fn key(row: &PgRow) -> sqlx::Result<DeviceKey> {
-    let mut columns = Columns::of(row);
+    read(&mut Columns::of(row))
+}
+
+fn read(columns: &mut Columns<'_>) -> sqlx::Result<DeviceKey> {
     Ok(DeviceKey {
         id: KeyId::from_bytes(columns.bytes()?),
         device: columns.id()?,
@@ -97,5 +130,6 @@ fn key(row: &PgRow) -> sqlx::Result<DeviceKey> {
         expires_at: columns.time_or_null()?,
         revoked_at: columns.time_or_null()?,
         last_used_at: columns.time_or_null()?,
+        sealed: columns.take::<Option<Vec<u8>>>()?.map(Sealed::from_bytes),
     })
 }

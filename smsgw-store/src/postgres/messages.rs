@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use smsgw_core::store::{
     Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
 };
 use smsgw_core::time::Timestamp;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
@@ -19,6 +20,10 @@ use super::{PostgresStore, advance, claim, due, insert};
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_columns!(), " FROM messages AS m WHERE m.id = $1 AND m.account = $2");
+
+/// Which of some messages are in the hands of the devices that $2 names for them.
+pub(super) const IN_HAND: &str = "SELECT m.id, m.device FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS v (id, device) \
+     JOIN messages AS m ON m.id = v.id AND m.device = v.device WHERE m.state IN ('sending', 'dispatched')";
 
 /// A message's events, oldest first; none where there is no such message.
 pub(super) const HISTORY: &str = "SELECT e.at, e.state, e.attempt, e.device, e.reason, e.code, e.applied \
@@ -80,6 +85,21 @@ impl MessageStore for PostgresStore {
             Box::pin(async move { advance::recall(conn, &devices).await })
         })
         .await
+    }
+
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        let ids: Vec<Uuid> = held.iter().map(|held| *held.id.as_uuid()).collect();
+        let devices: Vec<Uuid> = held.iter().map(|held| *held.device.as_uuid()).collect();
+        let found: HashSet<(Uuid, Uuid)> = self
+            .run("in_hand", move |conn| {
+                let (ids, devices) = (ids.clone(), devices.clone());
+                Box::pin(async move {
+                    let rows = sqlx::query(IN_HAND).bind(ids).bind(devices).fetch_all(conn).await?;
+                    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+                })
+            })
+            .await?;
+        Ok(held.iter().map(|held| found.contains(&(*held.id.as_uuid(), *held.device.as_uuid()))).collect())
     }
 
     async fn due(&self, query: DueQuery) -> Result<Due> {

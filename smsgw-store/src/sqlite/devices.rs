@@ -129,6 +129,17 @@ impl DeviceStore for SqliteStore {
         Ok(rows.into_iter().map(DeviceKey::from).collect())
     }
 
+    async fn valid_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceKey, Protocol)>> {
+        let rows: Vec<keys::ValidRow> =
+            self.read("valid_keys", keys::VALID, keys::valid(after, limit, now)).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {
         self.write("revoke_key", 1, move |transaction| {
             Box::pin(keys::revoke(&mut transaction.conn, device, id, at))

@@ -1,31 +1,44 @@
 //! The API keys of devices.
 
 use serde::Deserialize;
-use smsgw_core::device::DeviceKey;
+use smsgw_core::device::{DeviceKey, Protocol};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::{KeyDigest, KeyId};
+use smsgw_core::seal::Sealed;
 use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Hex, Micros};
+use super::rows::{Hex, HexBytes, Micros};
 use super::sql::{Args, fetch_first};
 
-/// A [`KeyRow`].
-macro_rules! key_json {
+/// The fields of a [`KeyRow`].
+macro_rules! key_fields {
     () => {
-        "json_array(hex(id), hex(device), hex(digest), created_at, expires_at, revoked_at, last_used_at)"
+        "hex(id), hex(device), hex(digest), created_at, expires_at, revoked_at, last_used_at, \
+         nullif(hex(sealed), '')"
     };
 }
 
-pub(super) const ONE: &str = concat!("SELECT ", key_json!(), " FROM device_keys WHERE id = ?");
+pub(super) const ONE: &str = concat!("SELECT json_array(", key_fields!(), ") FROM device_keys WHERE id = ?");
 
-pub(super) const OF_DEVICE: &str =
-    concat!("SELECT ", key_json!(), " FROM device_keys WHERE device = ? ORDER BY created_at DESC, id DESC");
+pub(super) const OF_DEVICE: &str = concat!(
+    "SELECT json_array(",
+    key_fields!(),
+    ") FROM device_keys WHERE device = ? ORDER BY created_at DESC, id DESC"
+);
+
+/// Those that open something, as [`ValidRow`]s: ?1 the id they come after, ?2 now, ?3 limit.
+pub(super) const VALID: &str = concat!(
+    "SELECT json_array((SELECT protocol FROM devices AS d WHERE d.id = device), json_array(",
+    key_fields!(),
+    ")) FROM device_keys WHERE id > ?1 AND ifnull(expires_at > ?2, 1) AND ifnull(revoked_at > ?2, 1) \
+     ORDER BY id LIMIT ?3"
+);
 
 const EXISTS: &str = "SELECT json_array(1) FROM devices WHERE id = ?";
 
-const ADD: &str = "INSERT INTO device_keys (id, device, digest, created_at, expires_at, revoked_at, last_used_at) \
-     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+const ADD: &str = "INSERT INTO device_keys (id, device, digest, created_at, expires_at, revoked_at, last_used_at, \
+     sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 const REVOKE: &str =
     "UPDATE device_keys SET revoked_at = min(ifnull(revoked_at, ?3), ?3) WHERE id = ?1 AND device = ?2";
@@ -45,7 +58,8 @@ pub(super) async fn add(conn: &mut SqliteConnection, key: DeviceKey) -> sqlx::Re
         args.add_time(key.created_at)?;
         args.add_time_or_null(key.expires_at)?;
         args.add_time_or_null(key.revoked_at)?;
-        args.add_time_or_null(key.last_used_at)
+        args.add_time_or_null(key.last_used_at)?;
+        args.add(key.sealed.as_ref().map(Sealed::as_bytes))
     })?;
     sqlx::query_with(ADD, args.into_inner()).execute(conn).await?;
     Ok(true)
@@ -81,6 +95,25 @@ pub(super) fn named(id: KeyId) -> sqlx::Result<Args> {
     Args::of(|args| args.add(&id.as_bytes()[..]))
 }
 
+/// The parameters of [`VALID`].
+pub(super) fn valid(after: Option<KeyId>, limit: usize, now: Timestamp) -> sqlx::Result<Args> {
+    Args::of(|args| {
+        args.add(after.as_ref().map_or(&[][..], |after| &after.as_bytes()[..]))?;
+        args.add_time(now)?;
+        args.add_limit(limit)
+    })
+}
+
+/// A key, and what its device speaks.
+#[derive(Deserialize)]
+pub(super) struct ValidRow(Protocol, KeyRow);
+
+impl From<ValidRow> for (DeviceKey, Protocol) {
+    fn from(ValidRow(protocol, key): ValidRow) -> Self {
+        (key.into(), protocol)
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct KeyRow {
     id: Hex<10>,
@@ -90,6 +123,7 @@ pub(super) struct KeyRow {
     expires_at: Option<Micros>,
     revoked_at: Option<Micros>,
     last_used_at: Option<Micros>,
+    sealed: Option<HexBytes>,
 }
 
 impl From<KeyRow> for DeviceKey {
@@ -102,6 +136,7 @@ impl From<KeyRow> for DeviceKey {
             expires_at: row.expires_at.map(|at| at.0),
             revoked_at: row.revoked_at.map(|at| at.0),
             last_used_at: row.last_used_at.map(|at| at.0),
+            sealed: row.sealed.map(|bytes| Sealed::from_bytes(bytes.0)),
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,11 +15,19 @@ use uuid::Uuid;
 use super::classify::classify;
 use super::damaged::{Name, Rows};
 use super::rows::{EventRow, MessageRow, message_json};
-use super::sql::{Args, fetch_first_good};
+use super::sql::{Args, Batch, fetch_first_good};
 use super::{SqliteStore, advance, claim, due, insert};
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_json!(), " FROM messages WHERE id = ? AND account = ?");
+
+/// Which of some messages are in the hands of which devices.
+pub(super) const IN_HAND: Batch = Batch {
+    head: "SELECT json_array(hex(id), hex(device)) FROM messages WHERE state IN ('sending', 'dispatched') \
+           AND device IS NOT NULL AND id IN (",
+    row: "?",
+    tail: ")",
+};
 
 /// A message's events; null where there is no such message.
 pub(super) const HISTORY: &str = "SELECT (SELECT json_group_array(json_array(at, state, attempt, nullif(hex(device), ''), \
@@ -76,6 +84,17 @@ impl MessageStore for SqliteStore {
             Box::pin(advance::recall(transaction, devices.into_iter().collect()))
         })
         .await
+    }
+
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        let failed = |error| classify("in_hand", error);
+        let mut conn = self.reader("in_hand").await?;
+        let found: Vec<(MessageId, DeviceId)> = IN_HAND
+            .fetch(&mut conn, held, |args, held| args.add_id(held.id.as_uuid()))
+            .await
+            .map_err(failed)?;
+        let found: HashSet<(MessageId, DeviceId)> = found.into_iter().collect();
+        Ok(held.iter().map(|held| found.contains(&(held.id, held.device))).collect())
     }
 
     async fn due(&self, query: DueQuery) -> Result<Due> {

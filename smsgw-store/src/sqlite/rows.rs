@@ -186,19 +186,23 @@ pub(super) struct Hex<const N: usize>(pub(super) [u8; N]);
 
 impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let HexBytes(bytes) = HexBytes::deserialize(deserializer)?;
+        bytes.try_into().map(Self).map_err(|_| de::Error::custom("bytes of another length"))
+    }
+}
+
+/// Any number of bytes.
+pub(super) struct HexBytes(pub(super) Vec<u8>);
+
+impl<'de> Deserialize<'de> for HexBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let mut bytes = [0; N];
-        let pairs = text.as_bytes().chunks_exact(2);
-        if text.len() != 2 * N {
-            return Err(de::Error::custom("bytes of another length"));
-        }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
-                return Err(de::Error::custom("no hexadecimal digits"));
-            };
-            *byte = high << 4 | low;
-        }
-        Ok(Self(bytes))
+        let byte = |pair: &[u8]| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        bytes.map(Self).ok_or_else(|| de::Error::custom("no hexadecimal digits"))
     }
 }

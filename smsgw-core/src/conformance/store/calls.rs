@@ -32,6 +32,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("claim_waiting", store.claim_waiting(&[ground.pull_for(device, 1)], LEASE).await.err());
     note("advance", store.advance(&transitions).await.err());
     note("recall", store.recall(&[device]).await.err());
+    note("in_hand", store.in_hand(&claims).await.err());
     note("due", store.due(DueQuery { max: 1, requeue: true }).await.err());
     note("message", store.message(account, id).await.err());
     note("events", store.events(account, id).await.err());
@@ -45,6 +46,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("create_key", store.create_key(&key).await.err());
     note("find_key", store.find_key(key.id).await.err());
     note("keys", store.keys(device).await.err());
+    note("valid_keys", store.valid_keys(None, 1, now).await.err());
     note("revoke_key", store.revoke_key(device, key.id, now).await.err());
     note("touch_key", store.touch_key(key.id, now).await.err());
     note("ensure_account", store.ensure_account(&named).await.err());

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::StoreFixture;
 use super::ground::Ground;
 use crate::conformance::Stage;
-use crate::device::DeviceKey;
+use crate::device::{Device, DeviceKey, Protocol};
 use crate::key::{KeyDigest, KeyId};
+use crate::seal::Sealed;
 
 /// A key of the first device that `seed` tells from others.
 pub(super) fn key(ground: &Ground, seed: u8) -> DeviceKey {
@@ -18,13 +19,14 @@ pub(super) fn key(ground: &Ground, seed: u8) -> DeviceKey {
         expires_at: None,
         revoked_at: None,
         last_used_at: None,
+        sealed: None,
     }
 }
 
 /// All of a key, as something that can be compared: keys themselves are compared in constant time only.
 fn whole(key: &DeviceKey) -> impl PartialEq + std::fmt::Debug + use<> {
     let times = (key.created_at, key.expires_at, key.revoked_at, key.last_used_at);
-    (key.id, key.device, *key.digest.as_bytes(), times)
+    (key.id, key.device, *key.digest.as_bytes(), times, key.sealed.clone())
 }
 
 async fn read(ground: &Ground, id: KeyId) -> DeviceKey {
@@ -38,6 +40,7 @@ pub(super) async fn key_reads_back_whole(stage: &Stage<dyn StoreFixture>) {
         expires_at: Some(at + Duration::from_secs(9)),
         revoked_at: Some(at + Duration::from_secs(5)),
         last_used_at: Some(at),
+        sealed: Some(Sealed::from_bytes((0..=255).collect())),
         ..key(&ground, 0xff)
     };
     for key in [full, key(&ground, 0)] {
@@ -71,6 +74,38 @@ pub(super) async fn keys_are_listed_newest_first(stage: &Stage<dyn StoreFixture>
     let seeds: Vec<_> = listed.iter().map(|key| key.id.as_bytes()[0]).collect();
     assert_eq!(seeds, [3, 2, 1]);
     assert!(ground.store.keys(other).await.expect("keys").is_empty());
+}
+
+pub(super) async fn valid_keys_are_listed_in_pages(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let now = ground.now();
+    let old = Device { protocol: Protocol::Original, ..ground.device_of(ground.new_account("other").await) };
+    ground.store.create_device(&old).await.expect("create_device");
+    let at = |seconds: u64| Some(now + Duration::from_secs(seconds));
+    let expired = DeviceKey { expires_at: Some(now), ..key(&ground, 3) };
+    let revoked = DeviceKey { revoked_at: Some(now), ..key(&ground, 4) };
+    let valid = [
+        DeviceKey { sealed: Some(Sealed::from_bytes(vec![9])), ..key(&ground, 1) },
+        DeviceKey { device: old.id, expires_at: at(9), ..key(&ground, 2) },
+        DeviceKey { revoked_at: at(9), expires_at: at(8), ..key(&ground, 0xfe) },
+    ];
+    for key in valid.iter().rev().chain([&expired, &revoked]) {
+        assert!(ground.store.create_key(key).await.expect("create_key"));
+    }
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = ground.store.valid_keys(after, 2, now).await.expect("valid_keys");
+        let is_last = page.len() < 2;
+        after = page.last().map(|(key, _)| key.id);
+        listed.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let read: Vec<_> = listed.iter().map(|(key, protocol)| (whole(key), *protocol)).collect();
+    let speaks = [Protocol::Native, Protocol::Original, Protocol::Native];
+    let expected: Vec<_> = valid.iter().map(whole).zip(speaks).collect();
+    assert_eq!(read, expected);
 }
 
 pub(super) async fn revoked_key_stays_revoked(stage: &Stage<dyn StoreFixture>) {

@@ -8,6 +8,7 @@ mod devices;
 mod due;
 mod expiry;
 mod ground;
+mod in_hand;
 mod inbox;
 mod insert;
 mod keys;
@@ -122,6 +123,9 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             recall_leaves_what_was_acknowledged,
             recalled_message_keeps_its_device,
             recall_ends_the_claim;
+        in_hand:
+            claimed_message_is_in_hand_until_it_is_acknowledged,
+            in_hand_answers_each_item_in_order;
         due:
             scheduled_message_is_queued_at_its_time,
             job_says_what_a_dispatcher_must_know,
@@ -158,6 +162,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             key_reads_back_whole,
             key_wants_a_device,
             keys_are_listed_newest_first,
+            valid_keys_are_listed_in_pages,
             revoked_key_stays_revoked,
             key_was_used;
         accounts:

@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::message::NewMessage;
 use crate::state::{Fence, QUEUED_RECHECK, ReportState, State, Transition};
 use crate::store::{
-    Advanced, DevicePatch, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, Received,
+    Advanced, Claim, DevicePatch, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, Received,
 };
 
 pub(super) async fn insert_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
@@ -166,10 +166,12 @@ pub(super) async fn reads_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
         store.message(account, *id).await.expect("message");
         store.events(account, *id).await.expect("events");
         store.messages(&MessageQuery::new(account, 2)).await.expect("messages");
+        store.in_hand(&[Claim { id: *id, device: ground.device }]).await.expect("in_hand");
         store.find_devices(&[ground.device]).await.expect("find_devices");
         store.devices(account, None, 2).await.expect("devices");
         store.find_key(key.id).await.expect("find_key");
         store.keys(ground.device).await.expect("keys");
+        store.valid_keys(None, 1, ground.now()).await.expect("valid_keys");
         store.find_token(key.id).await.expect("find_token");
         store.inbox(&inbox::query(ground, 2)).await.expect("inbox");
     };

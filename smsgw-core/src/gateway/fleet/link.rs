@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::WINDOW;
@@ -22,8 +22,8 @@ pub(super) struct Link {
     pub(super) session: u64,
     pub(super) online: bool,
     pub(super) pace: Pace,
-    /// Given and not acknowledged.
-    pub(super) in_hand: HashSet<MessageId>,
+    /// Given and not acknowledged, and since when that is known.
+    pub(super) in_hand: HashMap<MessageId, Timestamp>,
     /// Places promised to a pull that is under way.
     pub(super) reserved: usize,
     /// Not 0 while something may be set aside for this device: the mark of the last.
@@ -44,7 +44,7 @@ impl Link {
             session: 0,
             online: false,
             pace: Pace::new(rate, now),
-            in_hand: HashSet::new(),
+            in_hand: HashMap::new(),
             reserved: 0,
             waiting: 0,
             in_turn: false,
@@ -65,7 +65,7 @@ impl Link {
     }
 
     pub(super) fn take(&mut self, id: MessageId, now: Timestamp) {
-        self.in_hand.insert(id);
+        self.in_hand.insert(id, now);
         self.pace.take(now, 1);
     }
 

@@ -55,7 +55,7 @@ impl Fleet {
             return Placement::Wait(Reason::DeviceOffline);
         };
         // Sent again under the same id: it has its place.
-        if link.in_hand.contains(&id) {
+        if link.in_hand.contains_key(&id) {
             return Placement::Device { device, is_new: false };
         }
         if link.waiting > 0 {

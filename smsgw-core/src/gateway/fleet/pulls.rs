@@ -132,7 +132,7 @@ impl Fleet {
                 link.reserved -= max;
             }
             link.pace.refund(max - ids.len());
-            link.in_hand.extend(ids);
+            link.in_hand.extend(ids.iter().map(|id| (*id, now)));
             if exhausted && link.waiting == ticket.marks.0 {
                 link.waiting = 0;
             }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Fault;
 use crate::account::{Account, Token};
-use crate::device::{Device, DeviceKey, Sim};
+use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::KeyId;
@@ -38,6 +38,10 @@ impl<T: MessageStore> MessageStore for Fault<T> {
 
     async fn recall(&self, devices: &[DeviceId]) -> Result<u64> {
         self.call("recall", self.inner.recall(devices)).await
+    }
+
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        self.call("in_hand", self.inner.in_hand(held)).await
     }
 
     async fn due(&self, query: DueQuery) -> Result<Due> {
@@ -99,6 +103,15 @@ impl<T: DeviceStore> DeviceStore for Fault<T> {
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {
         self.call("keys", self.inner.keys(device)).await
+    }
+
+    async fn valid_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceKey, Protocol)>> {
+        self.call("valid_keys", self.inner.valid_keys(after, limit, now)).await
     }
 
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::device::{Device, DeviceKey, Sim};
+use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
@@ -112,6 +112,20 @@ impl DeviceStore for MemoryStore {
         let mut keys: Vec<_> = devices.keys.values().filter(|key| key.device == device).cloned().collect();
         keys.sort_unstable_by_key(|key| Reverse((key.created_at, key.id)));
         Ok(keys)
+    }
+
+    async fn valid_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceKey, Protocol)>> {
+        let devices = self.lock(&self.shared.devices, "valid_keys")?;
+        let follows = |key: &&DeviceKey| after.is_none_or(|after| key.id > after) && key.is_valid(now);
+        let mut keys: Vec<&DeviceKey> = devices.keys.values().filter(follows).collect();
+        keys.sort_unstable_by_key(|key| key.id);
+        let with_protocol = |key: &DeviceKey| Some((key.clone(), devices.rows.get(&key.device)?.protocol));
+        Ok(keys.into_iter().take(limit).filter_map(with_protocol).collect())
     }
 
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {

@@ -69,6 +69,17 @@ impl MessageStore for MemoryStore {
         Ok(count)
     }
 
+    async fn in_hand(&self, held: &[Claim]) -> Result<Vec<bool>> {
+        let messages = self.lock(&self.shared.messages, "in_hand")?;
+        let holds = |held: &Claim| {
+            messages.rows.get(&held.id).is_some_and(|row| {
+                row.message.device == Some(held.device)
+                    && matches!(row.message.state, State::Sending | State::Dispatched)
+            })
+        };
+        Ok(held.iter().map(holds).collect())
+    }
+
     async fn due(&self, query: DueQuery) -> Result<Due> {
         let mut messages = self.lock(&self.shared.messages, "due")?;
         Ok(messages.due(query, self.shared.clock.now()))
