@@ -3,14 +3,21 @@
 mod fixtures;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use smsgw_core::conformance::{self, Arguments, transport};
+use smsgw_mqtt::transport::MqttTransport;
 
 use fixtures::{Kind, Place};
 
 fn main() -> ExitCode {
     let mosquitto = transport::suite("mqtt", async || Place::new(Kind::Mosquitto).await);
-    let suites = std::iter::once(mosquitto);
+    let shared = transport::suite("mqtt_shared", async || {
+        let mut place = Place::new(Kind::Mosquitto).await?;
+        place.transport = Arc::new(MqttTransport::new(place.config().with_share("smsgw")));
+        Ok(place)
+    });
+    let suites = [mosquitto, shared].into_iter();
     #[cfg(feature = "broker")]
     let suites = suites.chain(embedded::suites());
     conformance::run(&Arguments::from_args(), suites.collect())

@@ -9,6 +9,9 @@ use crate::missing::{find, sbin};
 use crate::process::tied;
 use crate::server::{Server, life};
 
+/// Where Debian keeps the dynamic security plugin.
+const PLUGIN: &str = "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so";
+
 /// A Mosquitto broker.
 #[derive(Debug)]
 pub struct Mosquitto {
@@ -29,6 +32,11 @@ pub struct Place<'a> {
 life!(Mosquitto);
 
 impl Mosquitto {
+    /// The account that may administer a broker of [`Mosquitto::start_with_accounts`].
+    pub const USER: &'static str = "gateway";
+    /// Its password.
+    pub const PASSWORD: &'static str = "correct";
+
     /// Starts one that lets everybody in, without TLS.
     ///
     /// # Errors
@@ -68,6 +76,58 @@ impl Mosquitto {
         let mosquitto = Self { server, program };
         mosquitto.start_again()?;
         Ok(mosquitto)
+    }
+
+    /// Starts one that lets in whom its dynamic security plugin knows: [`Self::USER`] alone at first. It is set up as
+    /// the documentation of `smsgw_mqtt::provision` says, by its one command, with these lines in its configuration. Its
+    /// accounts are in `accounts.json` in its directory.
+    ///
+    /// # Errors
+    /// Where it, its plugin or `mosquitto_ctrl` is not installed, or where it does not start.
+    pub fn start_with_accounts(settings: &str) -> Result<Self, Missing> {
+        if !Path::new(PLUGIN).exists() {
+            return Err(Missing(format!("there is no {PLUGIN}: apt-get install mosquitto")));
+        }
+        let mut failed = None;
+        let started = Self::start_with(|place| {
+            let file = place.directory.join("accounts.json");
+            let mut init = Command::new("mosquitto_ctrl");
+            init.args(["dynsec", "init"]).arg(&file).args([Self::USER, Self::PASSWORD]);
+            failed = init.output().err();
+            // With `max_queued_messages 0`, 2.0.11 ends the connection of whoever publishes what it may not.
+            format!(
+                "per_listener_settings false\nallow_anonymous false\nset_tcp_nodelay true\n\
+                 max_inflight_messages 1000\nmax_queued_messages 100000\npersistence false\nlog_dest stderr\n\
+                 plugin {PLUGIN}\nplugin_opt_config_file {}\nlistener {} 127.0.0.1\n{settings}",
+                file.display(),
+                place.port
+            )
+        });
+        match failed {
+            Some(error) => {
+                Err(Missing(format!("cannot run mosquitto_ctrl: {error}; apt-get install mosquitto")))
+            }
+            None => started,
+        }
+    }
+
+    /// Gives the plugin of such a broker a command, as an operator does: `["listRoles"]`. Answers
+    /// what is said.
+    ///
+    /// # Errors
+    /// What `mosquitto_ctrl` says is wrong.
+    pub fn control(&self, words: &[&str]) -> Result<String, Missing> {
+        let port = self.port().to_string();
+        let output = Command::new("mosquitto_ctrl")
+            .args(["-h", "127.0.0.1", "-p", &port, "-u", Self::USER, "-P", Self::PASSWORD, "dynsec"])
+            .args(words)
+            .output()
+            .map_err(|error| Missing(format!("cannot run mosquitto_ctrl: {error}")))?;
+        let wrong = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() || wrong.contains("rror") {
+            return Err(Missing(format!("mosquitto_ctrl {words:?}: {wrong}")));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Where it is, as `mqtt://127.0.0.1:21234`.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mqtt5::broker::client_handler::ClientHandler;
@@ -9,11 +10,12 @@ use mqtt5::broker::transport::BrokerTransport;
 use smsgw_core::error::{Error, ErrorKind, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::connection::Connection;
+use super::connection::{Connection, Origin};
 
 /// How long connections have for a last word when the broker stops.
 const GOODBYE: Duration = Duration::from_millis(400);
@@ -44,20 +46,42 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// Places for sockets.
+/// How those who connect to an address come in.
+#[derive(Clone)]
+pub(super) enum Way {
+    Plain,
+    /// Without TLS, and nobody but the gateway.
+    GatewayOnly,
+    #[cfg(feature = "tls")]
+    Tls(Arc<super::tls::Certificates>),
+}
+
+impl Way {
+    /// Does what comes before the first word; says why where that cannot be done.
+    async fn open(&self, stream: TcpStream) -> Result<BrokerTransport, String> {
+        match self {
+            Self::Plain | Self::GatewayOnly => Ok(BrokerTransport::tcp(stream)),
+            #[cfg(feature = "tls")]
+            Self::Tls(certificates) => certificates.accept(stream).await,
+        }
+    }
+}
+
+/// Places for sockets, and the number of the next one.
 struct Places {
     all: Arc<Semaphore>,
     local: Arc<Semaphore>,
-    full: bool,
+    full: AtomicBool,
+    next: AtomicU64,
 }
 
 impl Places {
-    fn take(&mut self, is_local: bool) -> Option<OwnedSemaphorePermit> {
+    fn take(&self, is_local: bool) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.all.clone().try_acquire_owned() {
-            self.full = false;
+            self.full.store(false, Ordering::Relaxed);
             return Some(place);
         }
-        if !std::mem::replace(&mut self.full, true) {
+        if !self.full.swap(true, Ordering::Relaxed) {
             tracing::warn!("all connections of the broker are in use: closing further ones");
         }
         if is_local { self.local.clone().try_acquire_owned().ok() } else { None }
@@ -65,17 +89,36 @@ impl Places {
 }
 
 /// Accepts connections until the broker is to stop, then sees each of them off.
-pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, max_connections: usize) {
+pub(super) async fn run(shared: Arc<Shared>, listeners: Vec<(TcpListener, Way)>, max_connections: usize) {
     let connections = TaskTracker::new();
-    let mut places = Places {
+    let places = Arc::new(Places {
         all: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
         local: Arc::new(Semaphore::new(LOCAL_PLACES)),
-        full: false,
-    };
-    let mut number = 0;
+        full: AtomicBool::new(false),
+        next: AtomicU64::new(1),
+    });
+    let mut listening = JoinSet::new();
+    for (listener, way) in listeners {
+        listening.spawn(accept(shared.clone(), listener, way, places.clone(), connections.clone()));
+    }
+    while listening.join_next().await.is_some() {}
+    // Nobody listens where there is no connection.
+    let _ = shared.goodbye.send(());
+    connections.close();
+    connections.wait().await;
+    shared.sessions.drop_wills().await;
+}
+
+async fn accept(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    way: Way,
+    places: Arc<Places>,
+    connections: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
-            () = shared.stop.cancelled() => break,
+            () = shared.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -88,20 +131,15 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, max_connecti
         };
         let is_local = is_from_here(&stream, peer);
         let Some(place) = places.take(is_local) else { continue };
-        number += 1;
-        let connection = Connection::new(shared.clone(), number, peer, is_local);
-        let shared = shared.clone();
+        let number = places.next.fetch_add(1, Ordering::Relaxed);
+        let origin = Origin { peer, is_local, gateway_only: matches!(way, Way::GatewayOnly) };
+        let connection = Connection::new(shared.clone(), number, origin);
+        let (shared, way) = (shared.clone(), way.clone());
         connections.spawn(async move {
-            serve(&shared, connection, stream, peer).await;
+            serve(&shared, connection, &way, stream, peer).await;
             drop(place);
         });
     }
-    drop(listener);
-    // Nobody listens where there is no connection.
-    let _ = shared.goodbye.send(());
-    connections.close();
-    connections.wait().await;
-    shared.sessions.drop_wills().await;
 }
 
 /// Whether the peer is on this machine: only then has it the address that it has reached us under, or a loopback one.
@@ -119,14 +157,25 @@ impl Drop for Leaving {
     }
 }
 
-async fn serve(shared: &Shared, connection: Arc<Connection>, stream: TcpStream, peer: SocketAddr) {
+async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: TcpStream, peer: SocketAddr) {
     let leaving = Leaving(connection.clone());
     // Without it small packets wait for one another. Where it cannot be set, they do.
     let _ = stream.set_nodelay(true);
+    let opened = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        opened = way.open(stream) => opened,
+    };
+    let transport = match opened {
+        Ok(transport) => transport,
+        Err(why) => {
+            tracing::info!(target: "smsgw::security", %peer, "no TLS handshake: {why}");
+            return;
+        }
+    };
     let mut settings = shared.settings.clone();
     settings.event_handler = Some(connection.clone());
     let handler = ClientHandler::new(
-        BrokerTransport::tcp(stream),
+        transport,
         peer,
         Arc::new(settings),
         shared.sessions.router.clone(),

@@ -56,11 +56,20 @@ struct Topics {
     is_over: bool,
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) peer: SocketAddr,
+    /// From this machine.
+    pub(super) is_local: bool,
+    /// By the address that is the gateway's own.
+    pub(super) gateway_only: bool,
+}
+
 pub(super) struct Connection {
     shared: Arc<Shared>,
     number: u64,
-    peer: SocketAddr,
-    is_local: bool,
+    origin: Origin,
     /// For those who end it when it is taken over.
     this: Weak<Self>,
     seat: OnceLock<Seat>,
@@ -71,14 +80,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, number: u64, peer: SocketAddr, is_local: bool) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, number: u64, origin: Origin) -> Arc<Self> {
         let throttle = Throttle::new(shared.max_packet_rate);
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             shared,
             number,
-            peer,
-            is_local,
+            origin,
             seat: OnceLock::new(),
             topics: Mutex::default(),
             throttle,
@@ -101,7 +109,8 @@ impl Connection {
             client_id: &connect.client_id,
             username: connect.username.as_deref(),
             password: connect.password.as_deref(),
-            is_local: self.is_local,
+            is_local: self.origin.is_local,
+            gateway_only: self.origin.gateway_only,
         };
         loop {
             let kicks = self.shared.roster.kicks();
@@ -141,7 +150,7 @@ impl Connection {
             return;
         }
         let account = self.seat.get().map(|seat| seat.account.to_string()).unwrap_or_default();
-        let (peer, topic) = (self.peer, rules::redacted(topic));
+        let (peer, topic) = (self.origin.peer, rules::redacted(topic));
         tracing::warn!(target: "smsgw::security", %account, %peer, action, topic, number, "refused");
     }
 
@@ -258,9 +267,9 @@ impl AuthProvider for Connection {
                 Err(denial) => denial,
             };
             if let Denial::Store(error) = &denial {
-                tracing::warn!(peer = %self.peer, %error, "cannot check who connects");
+                tracing::warn!(peer = %self.origin.peer, %error, "cannot check who connects");
             } else {
-                let peer = self.peer;
+                let peer = self.origin.peer;
                 let client_id = shown(&connect.client_id);
                 tracing::warn!(target: "smsgw::security", %peer, client_id, reason = %denial, "refused a connection");
             }
@@ -365,7 +374,7 @@ fn reason_code(denial: &Denial) -> ReasonCode {
         | Denial::OtherDevice
         | Denial::OtherProtocol => ReasonCode::BadUsernameOrPassword,
         Denial::ClientId | Denial::ClientIdTaken => ReasonCode::ClientIdentifierNotValid,
-        Denial::Remote | Denial::Will => ReasonCode::NotAuthorized,
+        Denial::Remote | Denial::GatewayOnly | Denial::Will => ReasonCode::NotAuthorized,
         Denial::Store(_) => ReasonCode::ServerUnavailable,
     }
 }

@@ -12,8 +12,8 @@ use smsgw_core::transport::TopicKey;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::config::SharedAccount;
 use super::rules::Account;
+use crate::account::SharedAccount;
 
 /// The user name of the gateway's account.
 pub(super) const GATEWAY_USER: &str = "gateway";
@@ -31,6 +31,8 @@ pub(super) struct Login<'a> {
     pub(super) password: Option<&'a [u8]>,
     /// Whether it connects from this machine.
     pub(super) is_local: bool,
+    /// Whether it connects where only the gateway may.
+    pub(super) gateway_only: bool,
 }
 
 /// Why a client may not come in. For logs: the client hears less.
@@ -44,6 +46,7 @@ pub(super) enum Denial {
     ClientId,
     ClientIdTaken,
     Remote,
+    GatewayOnly,
     Will,
     Store(Error),
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Denial {
             Self::ClientId => "the client id is not one for this user name",
             Self::ClientIdTaken => "the client id belongs to the session of somebody else",
             Self::Remote => "the gateway's account, from another machine",
+            Self::GatewayOnly => "an address that is the gateway's own",
             Self::Will => "a last will that it may not leave",
             Self::Store(error) => return write!(f, "the store cannot be asked: {error}"),
         };
@@ -107,6 +111,9 @@ impl Door {
         let password = std::str::from_utf8(password).map_err(|_| Denial::WrongPassword)?;
         if username == GATEWAY_USER {
             return self.admit_gateway(login, password);
+        }
+        if login.gateway_only {
+            return Err(Denial::GatewayOnly);
         }
         if login.client_id == GATEWAY_CLIENT_ID {
             return Err(Denial::ClientId);

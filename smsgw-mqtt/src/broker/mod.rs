@@ -1,4 +1,5 @@
-//! An MQTT broker inside the gateway: MQTT 3.1.1 and 5 over TCP, sessions in memory, and rules that know the dialects.
+//! An MQTT broker inside the gateway: MQTT 3.1.1 and 5 over TCP and TLS, sessions in memory, and rules that know the
+//! dialects.
 //!
 //! | who | user name | password | client id | publishes | subscribes to |
 //! |---|---|---|---|---|---|
@@ -17,6 +18,9 @@
 //! Refused accesses are logged to the target `smsgw::security`, with who, what and from where, and without any key.
 //! **The broker's library names topics in its warnings, and a topic of the original protocol holds an API key**: let a
 //! subscriber drop them, in the words of `tracing_subscriber::EnvFilter` by `mqtt5=error,mqtt5_protocol=error`.
+//!
+//! With [`BrokerTls`], and the feature `tls`, it listens with TLS, too; with [`BrokerConfig::tls_only`] devices come in by
+//! no other way. The rules, limits and places are the same for all.
 //!
 //! Nothing survives the process: a device finds no session after a restart, and the gateway sends again from its store
 //! what was not acknowledged.
@@ -40,32 +44,38 @@ mod accept;
 mod bulletin;
 mod config;
 mod connection;
+mod library;
 mod login;
 mod roster;
 mod rules;
 mod sessions;
 mod throttle;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mqtt5::broker::config::{BrokerConfig as Settings, StorageBackend, StorageConfig};
-use mqtt5::broker::resource_monitor::{ResourceLimits, ResourceMonitor};
+use mqtt5::broker::config::BrokerConfig as Settings;
+use mqtt5::broker::resource_monitor::ResourceMonitor;
 use mqtt5::broker::sys_topics::BrokerStats;
 use smsgw_core::auth::Authenticator;
 use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::{Credential, CredentialKind};
+use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::bulletin::BrokerEvent;
-pub use self::config::{BrokerConfig, GatewayAccount, SharedAccount};
+pub use self::config::{BrokerConfig, BrokerTls, GatewayAccount};
+pub use crate::account::SharedAccount;
 
+use self::accept::Way;
 use self::bulletin::Bulletin;
 use self::login::{Door, GATEWAY_CLIENT_ID, GATEWAY_USER};
 use self::roster::{Life, Roster};
@@ -73,13 +83,6 @@ use self::sessions::Sessions;
 
 /// What errors name as their backend.
 const NAME: &str = "broker";
-/// The largest packet: 4 KiB of payload, with topic and properties.
-const MAX_PACKET: usize = 8 * 1024;
-/// Unacknowledged QoS 2 publishes that a client may have open, each kept until it is released.
-const RECEIVE_MAXIMUM: u16 = 1_000;
-/// Messages that wait for a client's socket. Past that those at QoS 0 are dropped, as MQTT allows, and publishers of the
-/// others wait.
-const CHANNEL: usize = 10_000;
 /// Events that wait for the transport.
 const EVENTS: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -108,6 +111,7 @@ struct Shared {
 pub struct Broker {
     shared: Arc<Shared>,
     local_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
     gateway: GatewayAccount,
     events: Mutex<Option<mpsc::Receiver<BrokerEvent>>>,
     tasks: TaskTracker,
@@ -119,7 +123,8 @@ impl Broker {
     /// is closed; there may be any number of brokers in a process.
     ///
     /// # Errors
-    /// `Invalid` where the configuration cannot work; `Unavailable` where the port is taken, `Unauthorized` where it
+    /// `Invalid` where the configuration or a file of it cannot work; `Unsupported` where TLS is asked for and the feature
+    /// `tls` is off; `Unavailable` where the port is taken, `Unauthorized` where it
     /// is one that this user may not listen on. The detail says what to do.
     pub async fn start(config: BrokerConfig, authenticator: Authenticator) -> Result<Self> {
         config.check()?;
@@ -128,10 +133,21 @@ impl Broker {
                 .with_detail("the operating system has no random numbers to give")
                 .with_source(error.to_string())
         })?;
-        let listener = accept::listen(config.listen).await?;
-        let local_addr = listener
-            .local_addr()
-            .map_err(|error| Error::new(ErrorKind::Unavailable, NAME, "listen").with_source(error))?;
+        // Before anything is opened: files may not be usable.
+        let tls = tls(config.tls.as_ref())?;
+        let (way, address) = match config.listen {
+            Some(address) => (Way::Plain, address),
+            None => (Way::GatewayOnly, (Ipv4Addr::LOCALHOST, 0).into()),
+        };
+        let listener = accept::listen(address).await?;
+        let local_addr = address_of(&listener)?;
+        let mut listeners = vec![(listener, way)];
+        let mut tls_addr = None;
+        if let (Some(way), Some(tls)) = (&tls, &config.tls) {
+            let listener = accept::listen(tls.listen).await?;
+            tls_addr = Some(address_of(&listener)?);
+            listeners.push((listener, way.clone()));
+        }
         let gateway = GatewayAccount {
             address: reachable(local_addr),
             client_id: GATEWAY_CLIENT_ID.into(),
@@ -140,20 +156,20 @@ impl Broker {
         };
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
-            settings: settings(&config),
+            settings: library::settings(&config),
             door: Door::new(authenticator, gateway.password.clone(), config.shared_account),
             sessions: Sessions::new(config.max_queued_messages, config.max_connections.saturating_mul(2)),
             roster: Roster::default(),
             bulletin: Bulletin::default(),
             stats: Arc::new(BrokerStats::new()),
-            monitor: Arc::new(ResourceMonitor::new(no_limits())),
+            monitor: Arc::new(ResourceMonitor::new(library::no_limits())),
             max_packet_rate: config.max_packet_rate,
             stop: stop.clone(),
             goodbye: broadcast::channel(1).0,
         });
         let (teller, events) = mpsc::channel(EVENTS);
         let tasks = TaskTracker::new();
-        tasks.spawn(accept::run(shared.clone(), listener, config.max_connections));
+        tasks.spawn(accept::run(shared.clone(), listeners, config.max_connections));
         tasks
             .spawn(until_stopped(shared.clone(), |shared| async move { shared.bulletin.tell(teller).await }));
         tasks.spawn(until_stopped(shared.clone(), |shared| async move {
@@ -168,15 +184,30 @@ impl Broker {
                 shared.roster.expire(shared.door.now());
             }
         }));
+        #[cfg(feature = "tls")]
+        if let Some(Way::Tls(certificates)) = tls {
+            tasks.spawn(until_stopped(shared.clone(), |_| certificates.keep_renewed()));
+        }
         tasks.close();
-        tracing::info!(address = %local_addr, "MQTT broker listens");
+        if config.listen.is_some() {
+            tracing::info!(address = %local_addr, "MQTT broker listens");
+        }
+        if let Some(address) = tls_addr {
+            tracing::info!(%address, "MQTT broker listens with TLS");
+        }
         let events = Mutex::new(Some(events));
-        Ok(Self { shared, local_addr, gateway, events, tasks, _stop: stop.drop_guard() })
+        Ok(Self { shared, local_addr, tls_addr, gateway, events, tasks, _stop: stop.drop_guard() })
     }
 
-    /// The address it listens on, with the real port.
+    /// The address it listens on without TLS, with the real port. Where devices come in over TLS only, it is one of this
+    /// machine that lets in the gateway alone.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The address it listens on with TLS, with the real port, where it does.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// How the gateway logs in.
@@ -259,6 +290,31 @@ async fn until_stopped<F: Future<Output = ()>>(shared: Arc<Shared>, task: impl F
     }
 }
 
+fn address_of(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|error| Error::new(ErrorKind::Unavailable, NAME, "listen").with_source(error))
+}
+
+/// How those who use TLS come in.
+#[cfg(feature = "tls")]
+fn tls(files: Option<&BrokerTls>) -> Result<Option<Way>> {
+    let load = |files: &BrokerTls| tls::Certificates::load(files.clone());
+    let certificates = files.map(load).transpose().map_err(|why| {
+        Error::new(ErrorKind::Invalid, NAME, "start").with_detail(format!("TLS of the broker: {why}"))
+    })?;
+    Ok(certificates.map(|certificates| Way::Tls(Arc::new(certificates))))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(files: Option<&BrokerTls>) -> Result<Option<Way>> {
+    match files {
+        None => Ok(None),
+        Some(_) => Err(Error::new(ErrorKind::Unsupported, NAME, "start")
+            .with_detail("TLS of the broker needs a build with the feature `tls`")),
+    }
+}
+
 /// Where to connect to what listens on `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
@@ -267,33 +323,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         _ => {}
     }
     address
-}
-
-/// What the library is told. Its own defaults keep sessions in files and take packets of 256 MiB.
-fn settings(config: &BrokerConfig) -> Settings {
-    let mut settings = Settings::default()
-        .with_max_packet_size(MAX_PACKET)
-        .with_session_expiry(Duration::from_secs(config.session_expiry_s.into()))
-        .with_storage(StorageConfig::default().with_backend(StorageBackend::Memory));
-    settings.bind_addresses = Vec::new();
-    settings.sys_topics_enabled = false;
-    settings.topic_alias_maximum = 0;
-    settings.server_receive_maximum = Some(RECEIVE_MAXIMUM);
-    settings.max_outbound_inflight = RECEIVE_MAXIMUM;
-    settings.client_channel_capacity = CHANNEL;
-    settings
-}
-
-/// The library counts here; the limits are ours.
-fn no_limits() -> ResourceLimits {
-    ResourceLimits {
-        max_connections: usize::MAX,
-        max_connections_per_ip: usize::MAX,
-        max_message_rate_per_client: 0,
-        max_bandwidth_per_client: 0,
-        max_connection_rate: u32::MAX,
-        rate_limit_window: Duration::from_secs(1),
-    }
 }
 
 #[cfg(test)]
@@ -310,8 +339,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_settings_of_one_connection_are_small() {
-        assert!(size_of::<Settings>() <= 2_048, "{}", size_of::<Settings>());
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn a_build_without_tls_does_not_listen_in_the_clear_instead() {
+        let store = smsgw_core::memory::MemoryStore::new();
+        let authenticator = Authenticator::new(store, smsgw_core::time::SystemClock);
+        let config = BrokerConfig::tls_only(BrokerTls::new("/broker.crt", "/broker.key"));
+        let error = Broker::start(config, authenticator).await.expect_err("it cannot be");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 }

@@ -2,23 +2,24 @@
 
 use super::error::DeviceError;
 
-/// MQTT's registered port for plain TCP (IANA).
-const DEFAULT_PORT: u16 = 1883;
+/// MQTT's registered ports (IANA): for plain TCP, and with TLS.
+const PORTS: [u16; 2] = [1883, 8883];
 
 /// A host, with brackets where it is an IPv6 address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) is_tls: bool,
 }
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, DeviceError> {
         let wrong = |why| Err(DeviceError::Address(why));
-        let rest = match url.split_once("://") {
-            Some(("mqtt" | "tcp", rest)) => rest,
-            Some(("mqtts" | "ssl", _)) => return wrong("TLS is not supported here yet"),
-            Some(_) => return wrong("the scheme is not mqtt"),
+        let (is_tls, rest) = match url.split_once("://") {
+            Some(("mqtt" | "tcp", rest)) => (false, rest),
+            Some(("mqtts" | "ssl", rest)) => (true, rest),
+            Some(_) => return wrong("the scheme is neither mqtt nor mqtts"),
             None => return wrong("it has no scheme"),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -40,11 +41,11 @@ impl Address {
             return wrong("an IPv6 address goes into brackets");
         }
         let port = match port.map(str::parse) {
-            None => DEFAULT_PORT,
+            None => PORTS[usize::from(is_tls)],
             Some(Ok(port)) if port > 0 => port,
             Some(_) => return wrong("the port is not a number from 1 to 65535"),
         };
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, is_tls })
     }
 }
 
@@ -54,15 +55,17 @@ mod tests {
 
     #[test]
     fn what_people_write_is_read() {
-        for (url, host, port) in [
-            ("mqtt://localhost", "localhost", 1883),
-            ("mqtt://127.0.0.1:2883/", "127.0.0.1", 2883),
-            ("tcp://broker.example:1", "broker.example", 1),
-            ("mqtt://[::1]", "[::1]", 1883),
-            ("mqtt://[::1]:65535", "[::1]", 65535),
+        for (url, host, port, is_tls) in [
+            ("mqtt://localhost", "localhost", 1883, false),
+            ("mqtt://127.0.0.1:2883/", "127.0.0.1", 2883, false),
+            ("tcp://broker.example:1", "broker.example", 1, false),
+            ("mqtt://[::1]", "[::1]", 1883, false),
+            ("mqtt://[::1]:65535", "[::1]", 65535, false),
+            ("mqtts://localhost", "localhost", 8883, true),
+            ("ssl://localhost:1", "localhost", 1, true),
         ] {
             let address = Address::parse(url).ok();
-            assert_eq!(address, Some(Address { host: host.to_owned(), port }), "{url}");
+            assert_eq!(address, Some(Address { host: host.to_owned(), port, is_tls }), "{url}");
         }
     }
 
@@ -73,7 +76,7 @@ mod tests {
             "localhost",
             "localhost:1883",
             "http://x",
-            "mqtts://x",
+            "mqtts://",
             "mqtt://",
             "mqtt://:1883",
             "mqtt://x:0",

@@ -19,10 +19,13 @@ use super::handle::{COMMANDS, Command, Handle, Status};
 use super::journal::Journal;
 use super::link::{EVENTS, Link};
 use super::radio::{self, Radio};
+use super::secure::Secure;
+use crate::transport::TlsConfig;
 
 /// Collects what a device needs; begun by [`Device::builder`].
 pub struct Builder {
     url: String,
+    tls: TlsConfig,
     id: String,
     key: SecretString,
     journal: Option<PathBuf>,
@@ -43,6 +46,14 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
+    /// The certificates for an address that begins with `mqtts://`; otherwise the CAs of this machine count, and the device
+    /// shows no certificate of its own.
+    #[must_use]
+    pub fn tls(mut self, files: TlsConfig) -> Self {
+        self.tls = files;
+        self
+    }
+
     /// Keeps the journal in this file, which is made when it is not there. Without one the journal is in
     /// memory: what the device had is lost with the process, and nothing stops it from sending twice.
     #[must_use]
@@ -91,17 +102,19 @@ impl Builder {
     /// Opens the journal. Connects to nothing yet.
     ///
     /// # Errors
-    /// [`DeviceError`]: an address or id that cannot be used, or a journal that cannot.
+    /// [`DeviceError`]: an address, certificates or an id that cannot be used, or a journal that cannot.
     pub fn build(self) -> Result<Device, DeviceError> {
         let address = Address::parse(&self.url)?;
         if !is_topic_level(&self.id) {
             return Err(DeviceError::Id);
         }
+        let tls = address.is_tls.then(|| Secure::load(&self.tls, &address.host)).transpose();
+        let tls = tls.map_err(DeviceError::Tls)?;
         let journal = Journal::open(self.journal.as_deref(), self.remember)?;
         let (commands, orders) = mpsc::channel(COMMANDS);
         let (status, watcher) = watch::channel(Status::Offline);
         Ok(Device {
-            link: Link { address, id: self.id, key: self.key, keep_alive: self.keep_alive },
+            link: Link { address, tls, id: self.id, key: self.key, keep_alive: self.keep_alive },
             hello: Hello { agent: self.agent, protocol: PROTOCOL, sims: self.sims },
             journal,
             backlog: self.backlog,
@@ -130,10 +143,12 @@ impl fmt::Debug for Device {
 }
 
 impl Device {
-    /// Begins a device that connects to `mqtt://host[:port]` with its id and API key.
+    /// Begins a device that connects to `mqtt://host[:port]`, or with the feature `tls` to `mqtts://host[:port]`, with its id
+    /// and API key.
     pub fn builder(url: impl Into<String>, id: impl Into<String>, key: impl Into<String>) -> Builder {
         Builder {
             url: url.into(),
+            tls: TlsConfig::default(),
             id: id.into(),
             key: SecretString::from(key.into()),
             journal: None,

@@ -7,8 +7,11 @@ use std::io;
 #[non_exhaustive]
 pub enum DeviceError {
     /// The broker's address cannot be used.
-    #[error("the broker address must read mqtt://HOST or mqtt://HOST:PORT: {0}")]
+    #[error("the broker address must read mqtt://HOST or mqtt://HOST:PORT, mqtts with TLS: {0}")]
     Address(&'static str),
+    /// TLS to the broker cannot work: a file is not usable, or the feature `tls` is off. Says what to do.
+    #[error("TLS to the broker: {0}")]
+    Tls(String),
     /// The device id cannot be a part of a topic.
     #[error("the device id must be 1 to 64 letters, digits, '-' or '_'")]
     Id,

@@ -20,6 +20,7 @@ use crate::wire::{self, Presence};
 
 use super::address::Address;
 use super::handle::Status;
+use super::secure::Secure;
 use crate::backoff::Backoff;
 
 /// MQTT 5 Receive Maximum: the gateway's 16 sends, and room for receipts between them.
@@ -50,6 +51,7 @@ pub(super) enum LinkEvent {
 /// Where to connect, and as whom.
 pub(super) struct Link {
     pub(super) address: Address,
+    pub(super) tls: Option<Secure>,
     pub(super) id: String,
     pub(super) key: SecretString,
     pub(super) keep_alive: Duration,
@@ -104,7 +106,7 @@ impl Link {
     }
 
     async fn connection(&self, events: &mpsc::Sender<LinkEvent>, status: &watch::Sender<Status>) -> End {
-        let (client, mut eventloop) = AsyncClient::new(self.options(), REQUESTS);
+        let (client, mut eventloop) = AsyncClient::new(self.options().await, REQUESTS);
         eventloop.options.set_connection_timeout(5);
         let mut client = Some(client);
         let mut warned = false;
@@ -142,7 +144,15 @@ impl Link {
                     return End::Closed;
                 }
                 Ok(_) => continue,
-                Err(error) => return end(&error),
+                Err(error) => {
+                    // The client is handed over once the broker has let us in and subscribed us.
+                    let tls = self.tls.as_ref().and_then(|tls| tls.explain(&error, client.is_none()));
+                    return match tls {
+                        Some((true, why)) => End::Refused(why),
+                        Some((false, why)) => End::Broken(why),
+                        None => end(&error),
+                    };
+                }
             };
             if events.send(heard).await.is_err() {
                 return End::Unheard;
@@ -150,7 +160,7 @@ impl Link {
         }
     }
 
-    fn options(&self) -> MqttOptions {
+    async fn options(&self) -> MqttOptions {
         let mut options = MqttOptions::new(&self.id, &self.address.host, self.address.port);
         let will = wire::encode(&Presence { online: false, at: None });
         let mut network = NetworkOptions::new();
@@ -167,6 +177,9 @@ impl Link {
             .set_manual_acks(true)
             .set_last_will(LastWill::new(wire::presence_topic(&self.id), will, QoS::AtLeastOnce, true, None))
             .set_network_options(network);
+        if let Some(tls) = &self.tls {
+            tls.apply(&mut options).await;
+        }
         options
     }
 }

@@ -43,9 +43,11 @@ mod link;
 mod outbox;
 mod radio;
 mod record;
+mod secure;
 
 pub use self::builder::{Builder, Device};
 pub use self::error::DeviceError;
 pub use self::handle::{Delivery, Handle, Status};
 pub use self::radio::{Outcome, Radio, RadioError};
+pub use crate::transport::TlsConfig;
 pub use crate::wire::{Sim, Sms, Telemetry};

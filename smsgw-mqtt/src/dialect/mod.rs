@@ -29,9 +29,11 @@ pub(crate) enum Heard {
     Unreadable(&'static str),
 }
 
-/// What the gateway subscribes to.
-pub(crate) const SUBSCRIPTIONS: [&str; 4] =
-    [native::UP_FILTER, native::PRESENCE_FILTER, original::AUTH_FILTER, original::INBOUND_FILTER];
+/// What devices say, each to be acted on once: one gateway of several is enough to hear it.
+pub(crate) const WORDS: [&str; 2] = [native::UP_FILTER, original::INBOUND_FILTER];
+
+/// Where devices are, which every gateway must know: presence, and keys that are presented.
+pub(crate) const NEWS: [&str; 2] = [native::PRESENCE_FILTER, original::AUTH_FILTER];
 
 /// Writes a downlink; `None` where the device's protocol has no words for it.
 pub(crate) fn write(downlink: &Downlink) -> Option<Publication> {

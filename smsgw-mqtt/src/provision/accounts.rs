@@ -5,8 +5,8 @@ use smsgw_core::device::Protocol;
 use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::KeyId;
+use smsgw_core::provision::Grant;
 
-use super::Grant;
 use super::dynsec::BACKEND;
 use crate::dialect::original;
 use crate::wire;

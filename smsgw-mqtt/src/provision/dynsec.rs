@@ -8,6 +8,7 @@ use smsgw_core::id::DeviceId;
 use smsgw_core::key::KeyId;
 
 use super::accounts::{Account, ROLES, role};
+use super::shared::{SHARED, SHARED_ROLE};
 
 pub(super) const BACKEND: &str = "dynsec";
 pub(super) const REQUESTS: &str = "$CONTROL/dynamic-security/v1";
@@ -33,31 +34,73 @@ pub(super) struct Answer {
 /// An account of ours on the broker.
 pub(super) struct Existing {
     pub(super) username: String,
-    pub(super) device: DeviceId,
-    pub(super) key: KeyId,
+    pub(super) owner: Owner,
     /// The role that it should have.
     pub(super) role: String,
     pub(super) has_role: bool,
     pub(super) is_disabled: bool,
 }
 
+/// Whose account it is.
+pub(super) enum Owner {
+    /// Of a device, by this key.
+    Device { protocol: Protocol, device: DeviceId, key: KeyId },
+    /// The one that devices of the original protocol share.
+    Shared,
+}
+
+impl Existing {
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.owner, Owner::Shared)
+    }
+
+    pub(super) fn device(&self) -> Option<&DeviceId> {
+        match &self.owner {
+            Owner::Device { device, .. } => Some(device),
+            Owner::Shared => None,
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<&KeyId> {
+        match &self.owner {
+            Owner::Device { key, .. } => Some(key),
+            Owner::Shared => None,
+        }
+    }
+
+    /// The native device whose account it is.
+    pub(super) fn native(&self) -> Option<DeviceId> {
+        match self.owner {
+            Owner::Device { protocol: Protocol::Native, device, .. } => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Whether it may get another key: a key of a device of the original protocol has an account for itself.
+    pub(super) fn outlives_its_key(&self) -> bool {
+        self.native().is_some()
+    }
+}
+
 impl Command {
-    fn new(json: Value, done: Option<&'static str>) -> Self {
+    pub(super) fn new(json: Value, done: Option<&'static str>) -> Self {
         Self { json, done }
     }
 
     pub(super) fn create(account: &Account) -> [Self; 2] {
-        let rule = |kind: &str, topic: String| json!({ "acltype": kind, "topic": topic, "allow": true });
-        let says = account.says().map(|topic| rule("publishClientSend", topic));
+        let says = account.says().map(|topic| rule("publishClientSend", &topic, true));
         let hears = account.hears().into_iter().flat_map(|topic| {
-            ["subscribeLiteral", "publishClientReceive"].map(|kind| rule(kind, topic.clone()))
+            ["subscribeLiteral", "publishClientReceive"].map(|kind| rule(kind, &topic, true))
         });
-        let rules: Vec<Value> = says.into_iter().chain(hears).collect();
-        let role = json!({ "command": "createRole", "rolename": account.role, "acls": rules });
         [
-            Self::new(role, Some("Role already exists")),
+            Self::create_role(&account.role, says.into_iter().chain(hears).collect()),
             Self::new(described("createClient", account), Some("Client already exists")),
         ]
+    }
+
+    pub(super) fn create_role(role: &str, rules: Vec<Value>) -> Self {
+        let json = json!({ "command": "createRole", "rolename": role, "acls": rules });
+        Self::new(json, Some("Role already exists"))
     }
 
     /// Gives an account that is there the key, and lets it in.
@@ -73,9 +116,11 @@ impl Command {
         Self::new(json!({ "command": "disableClient", "username": username }), Some("Client not found"))
     }
 
-    pub(super) fn remove(account: &Existing) -> [Self; 2] {
+    pub(super) fn remove(account: &Existing) -> impl Iterator<Item = Self> {
         let client = json!({ "command": "deleteClient", "username": account.username });
-        [Self::new(client, Some("Client not found")), Self::remove_role(&account.role)]
+        // The role that is shared may have got another account meanwhile.
+        let role = (!account.is_shared()).then(|| Self::remove_role(&account.role));
+        std::iter::once(Self::new(client, Some("Client not found"))).chain(role)
     }
 
     pub(super) fn remove_role(role: &str) -> Self {
@@ -91,16 +136,26 @@ impl Command {
     }
 }
 
+pub(super) fn rule(kind: &str, topic: &str, allow: bool) -> Value {
+    json!({ "acltype": kind, "topic": topic, "priority": 0, "allow": allow })
+}
+
+/// An account of ours.
+pub(super) fn client(command: &str, username: &str, password: &str, description: &str, role: &str) -> Value {
+    json!({
+        "command": command,
+        "username": username,
+        "password": password,
+        "textname": OURS,
+        "textdescription": description,
+        "roles": [{ "rolename": role }],
+    })
+}
+
 fn described(command: &str, account: &Account) -> Value {
     let Account { device, protocol, key, secret, role } = account;
-    let mut json = json!({
-        "command": command,
-        "username": account.username(),
-        "password": secret.expose_secret(),
-        "textname": OURS,
-        "textdescription": format!("{protocol} {device} {key}"),
-        "roles": [{ "rolename": role }],
-    });
+    let description = format!("{protocol} {device} {key}");
+    let mut json = client(command, &account.username(), secret.expose_secret(), &description, role);
     if let Some(id) = account.client_id() {
         json["clientid"] = id.into();
     }
@@ -146,12 +201,19 @@ fn read_account(entry: Value) -> Option<Existing> {
     if listed.textname != OURS {
         return None;
     }
-    let mut words = listed.textdescription.split(' ');
+    let (owner, role) = match listed.textdescription.as_str() {
+        SHARED => (Owner::Shared, SHARED_ROLE.to_owned()),
+        description => read_owner(description)?,
+    };
+    let has_role = matches!(&listed.roles[..], [one] if one.rolename == role);
+    Some(Existing { username: listed.username, owner, role, has_role, is_disabled: listed.disabled })
+}
+
+fn read_owner(description: &str) -> Option<(Owner, String)> {
+    let mut words = description.split(' ');
     let protocol: Protocol = words.next()?.parse().ok()?;
     let (device, key) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let role = role(protocol, device, key);
-    let has_role = matches!(&listed.roles[..], [one] if one.rolename == role);
-    Some(Existing { username: listed.username, device, key, role, has_role, is_disabled: listed.disabled })
+    Some((Owner::Device { protocol, device, key }, role(protocol, device, key)))
 }
 
 /// As [`read_accounts`], for the names of roles.

@@ -2,19 +2,33 @@
 //! broker does.
 //!
 //! The broker needs its dynamic security plugin (2.0 or later; in Debian's package), and the gateway an account that may
-//! administer it. Once, on the broker's machine, with the topics of the devices for the gateway itself:
+//! administer it. Once, on the broker's machine:
 //! ```text
 //! mosquitto_ctrl dynsec init /var/lib/mosquitto/dynamic-security.json gateway
 //! # in mosquitto.conf: per_listener_settings false
 //! #                    plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so
 //! #                    plugin_opt_config_file /var/lib/mosquitto/dynamic-security.json
-//! mosquitto_ctrl -u gateway dynsec createRole smsgw-gateway
-//! mosquitto_ctrl -u gateway dynsec addRoleACL smsgw-gateway publishClientSend 'smsgw/v1/+/down' allow
-//! mosquitto_ctrl -u gateway dynsec addRoleACL smsgw-gateway publishClientSend 'devices/+/sms' allow
-//! mosquitto_ctrl -u gateway dynsec addRoleACL smsgw-gateway publishClientSend 'server/auth/+' allow
-//! mosquitto_ctrl -u gateway dynsec addClientRole gateway smsgw-gateway
 //! ```
-//! The last one is answered late or not at all, though it works: it ends the session that it was given in.
+//! That is all. What the gateway itself may do with the topics of its devices, its account is given by
+//! [`check`](Provisioner::check) and [`resync`](Provisioner::resync): the role `smsgw-gateway`, whose rules are added where
+//! they are missing, and never taken away. That ends the sessions of the account once; they come back.
+//!
+//! A gateway that is not to administer its broker, with devices that somebody else lets in, needs an account with that
+//! role and no other. Its rules by hand, the last two of them for [`MqttConfig::share`] only:
+//! ```text
+//! mosquitto_ctrl -u admin dynsec createRole smsgw-gateway
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway publishClientSend 'smsgw/v1/+/down' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway publishClientSend 'devices/+/sms' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway publishClientSend 'server/auth/+' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern 'smsgw/v1/+/up' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern 'smsgw/v1/+/presence' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern 'devices/auth/+' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern 'devices/messages/+' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern 'smsgw/v1/+/down' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern '$share/+/smsgw/v1/+/up' allow
+//! mosquitto_ctrl -u admin dynsec addRoleACL smsgw-gateway subscribePattern '$share/+/devices/messages/+' allow
+//! ```
+//! It subscribes to `smsgw/v1/{client id}/down` to find out whether another gateway uses its client id.
 //!
 //! Keys travel to the broker in the clear of the connection, as they do when devices log in: use TLS.
 //!
@@ -26,178 +40,186 @@
 //!
 //! # What the embedded broker does more
 //! It refuses retained words but presence, and payloads over 4 KiB (set `message_size_limit 4096`, where no other client
-//! needs more). The account that devices of the original protocol may share (`admin`) is left to the operator.
+//! needs more).
+//!
+//! # Several gateways
+//! Each may have an account of its own, or all of them one; each gives the same
+//! [shared account](DynsecProvisioner::with_shared_account), or none: a resync removes what it was not told of.
 
 mod accounts;
 mod dynsec;
+mod gateway;
+mod plan;
 mod session;
+mod shared;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use secrecy::SecretString;
+use async_trait::async_trait;
 use smsgw_core::device::Protocol;
-use smsgw_core::error::Result;
+use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::KeyId;
+use smsgw_core::provision::{Grant, Provisioner, Resynced, ValidKeys};
 use tokio::sync::Mutex;
 
 use self::accounts::Account;
-use self::dynsec::{Command, Existing};
+use self::dynsec::{BACKEND, Command, Existing};
+use self::plan::Plan;
 use self::session::Session;
+pub use crate::account::SharedAccount;
 use crate::transport::{Login, MqttConfig};
-
-/// A key that lets a device in.
-#[derive(Clone)]
-pub struct Grant {
-    /// Whom.
-    pub device: DeviceId,
-    /// What it speaks, which decides on its topics.
-    pub protocol: Protocol,
-    /// The public part of the key.
-    pub key: KeyId,
-    /// The whole key. Known when it is issued, and for devices of the original protocol also later; without it no
-    /// account can be made, but one that is there can be kept.
-    pub secret: Option<SecretString>,
-}
-
-impl fmt::Debug for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grant")
-            .field("device", &self.device)
-            .field("protocol", &self.protocol)
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What [`Provisioner::resync`] had to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Resynced {
-    /// Accounts that were made, or given another key.
-    pub granted: usize,
-    /// Accounts that had been disabled and are not any more.
-    pub enabled: usize,
-    /// Accounts that were removed.
-    pub removed: usize,
-    /// Devices that cannot come in, though they have a valid key: it is not known whole. They need a new one.
-    pub keyless: Vec<DeviceId>,
-}
 
 /// Keeps the accounts of a Mosquitto.
 ///
 /// Each call makes a connection of its own and ends it; calls wait for one another. Accounts that others have made are
 /// never touched.
 ///
-/// # Cancel safety
-/// Dropped, a call may have done a part of its work. It can be repeated, and [`resync`](Self::resync) finishes it.
-///
 /// # Errors
 /// All methods: `Invalid` and `Unsupported` as [`MqttConfig::check`] says; `Unavailable` and `Timeout` where the broker
 /// is away or silent; `Unauthorized` where it does not take our account or does not let it administer; `Unsupported`
-/// where it has no dynamic security plugin. The detail says what to do.
-pub struct Provisioner {
+/// where it has no dynamic security plugin, and so keeps nobody apart by what is known here. The detail says what to do.
+/// All but [`disable`](Provisioner::disable) and [`remove`](Provisioner::remove): `Invalid` where accounts may do by default
+/// what no role allows them, or where a secret cannot stand in a topic; nothing was done then.
+pub struct DynsecProvisioner {
     config: MqttConfig,
+    shared: Option<SharedAccount>,
+    /// The shared account has been seen to, since this was made.
+    has_shared: AtomicBool,
     turn: Mutex<()>,
 }
 
-impl Provisioner {
+impl DynsecProvisioner {
     /// On the broker of `config`, whose account may administer it. Connects when there is something to do.
     pub fn new(config: MqttConfig) -> Self {
-        Self { config, turn: Mutex::new(()) }
+        Self { config, shared: None, has_shared: AtomicBool::new(false), turn: Mutex::new(()) }
     }
 
-    /// Whether the broker can be administered and keeps its accounts apart.
-    ///
-    /// # Errors
-    /// Also `Invalid` where accounts may do by default what no role allows them.
-    pub async fn check(&self) -> Result<()> {
-        let _turn = self.turn.lock().await;
-        let session = self.begin("check").await?;
-        session.keeps_apart()?;
-        session.end().await;
-        Ok(())
-    }
-
-    /// Lets devices in with these keys: makes their accounts, or gives those that are there the new key, which ends
-    /// their sessions. Of several keys of a native device the last counts.
-    ///
-    /// # Errors
-    /// Also `Invalid` where a grant has no secret or one that cannot stand in a topic, or where accounts may do by
-    /// default what no role allows them; nothing was done then.
-    pub async fn grant(&self, grants: &[Grant]) -> Result<()> {
-        let accounts = grants.iter().map(|grant| Account::new(grant, "grant")).collect::<Result<Vec<_>>>()?;
-        let _turn = self.turn.lock().await;
-        let mut session = self.begin("grant").await?;
-        session.keeps_apart()?;
-        give(&mut session, &accounts).await?;
-        session.end().await;
-        Ok(())
-    }
-
-    /// Shuts out whoever uses these keys, which were revoked or have expired, and ends their sessions. Answers how many
-    /// accounts that were: a native device that has a newer key is not concerned.
-    ///
-    /// # Errors
-    /// See [`Provisioner`].
-    pub async fn disable(&self, keys: &[KeyId]) -> Result<usize> {
-        let keys: HashSet<_> = keys.iter().collect();
-        let _turn = self.turn.lock().await;
-        let mut session = self.begin("disable").await?;
-        let mut found = session.accounts().await?;
-        found.retain(|account| keys.contains(&account.key) && !account.is_disabled);
-        session.run(found.iter().map(|account| Command::disable(&account.username)).collect()).await?;
-        session.end().await;
-        Ok(found.len())
-    }
-
-    /// Removes all accounts of these devices, which ends their sessions. Answers how many that were.
-    ///
-    /// # Errors
-    /// See [`Provisioner`].
-    pub async fn remove(&self, devices: &[DeviceId]) -> Result<usize> {
-        let devices: HashSet<_> = devices.iter().collect();
-        let _turn = self.turn.lock().await;
-        let mut session = self.begin("remove").await?;
-        let mut found = session.accounts().await?;
-        found.retain(|account| devices.contains(&account.device));
-        session.run(found.iter().flat_map(Command::remove).collect()).await?;
-        session.end().await;
-        Ok(found.len())
-    }
-
-    /// Makes the accounts those of `grants`, which are all the valid keys there are, older ones first. Accounts that
-    /// are as they should be keep their sessions.
-    ///
-    /// # Errors
-    /// Also `Invalid` where a secret cannot stand in a topic, or where accounts may do by default what no role allows
-    /// them; nothing was done then.
-    pub async fn resync(&self, grants: &[Grant]) -> Result<Resynced> {
-        let _turn = self.turn.lock().await;
-        let mut session = self.begin("resync").await?;
-        session.keeps_apart()?;
-        let existing = session.accounts().await?;
-        let roles = session.roles().await?;
-        let plan = plan(grants, existing, roles)?;
-        // First those who must not come in any more.
-        session.run(plan.removing.iter().flat_map(Command::remove).collect()).await?;
-        session.run(plan.roles.iter().map(|role| Command::remove_role(role)).collect()).await?;
-        session.run(plan.enabling.iter().map(|name| Command::enable(name)).collect()).await?;
-        give(&mut session, &plan.giving).await?;
-        session.end().await;
-        Ok(Resynced {
-            granted: plan.giving.len(),
-            enabled: plan.enabling.len(),
-            removed: plan.removing.len(),
-            keyless: plan.keyless,
-        })
+    /// Also keeps an account for devices of the original protocol that do not log in with their keys. As on the embedded
+    /// broker it may use the topics of any key that it names, and none with a wildcard: whoever knows a key is that
+    /// device. [`grant`](Provisioner::grant) and [`resync`](Provisioner::resync) see to it; an account of that name that is
+    /// not ours makes both fail as `Invalid`.
+    #[must_use]
+    pub fn with_shared_account(mut self, account: SharedAccount) -> Self {
+        self.shared = Some(account);
+        self
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Session> {
         let login = Login::new(self.config.clone(), operation)?;
         Session::begin(login, operation).await
     }
+
+    /// A session on a broker that keeps its accounts apart, and where the gateway has its rights.
+    async fn begin_in_order(&self, operation: &'static str) -> Result<Session> {
+        // Once to give the rights, which ends the session, and once to see that they are there.
+        for _ in 0..2 {
+            let mut session = self.begin(operation).await?;
+            session.keeps_apart()?;
+            let ended = match &self.config.username {
+                Some(username) => gateway::ensure(&mut session, username).await?,
+                None => false,
+            };
+            if !ended {
+                return Ok(session);
+            }
+        }
+        let MqttConfig { host, port, .. } = &self.config;
+        let why = format!(
+            "the broker at {host}:{port} does not give the gateway's account the role {}; look into its log",
+            gateway::ROLE
+        );
+        Err(Error::new(ErrorKind::Unavailable, BACKEND, operation).with_detail(why))
+    }
+}
+
+#[async_trait]
+impl Provisioner for DynsecProvisioner {
+    async fn check(&self) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        self.begin_in_order("check").await?.end().await;
+        Ok(())
+    }
+
+    async fn grant(&self, grants: &[Grant]) -> Result<()> {
+        let accounts = grants.iter().map(|grant| Account::new(grant, "grant")).collect::<Result<Vec<_>>>()?;
+        let _turn = self.turn.lock().await;
+        let mut session = self.begin("grant").await?;
+        session.keeps_apart()?;
+        give(&mut session, &accounts).await?;
+        if let Some(account) = self.shared.as_ref().filter(|_| !self.has_shared.load(Ordering::Relaxed)) {
+            let existing = session.accounts().await?;
+            shared::ensure(&mut session, account, &existing).await?;
+            self.has_shared.store(true, Ordering::Relaxed);
+        }
+        session.end().await;
+        Ok(())
+    }
+
+    async fn disable(&self, keys: &[KeyId]) -> Result<usize> {
+        let keys: HashSet<_> = keys.iter().collect();
+        let _turn = self.turn.lock().await;
+        let mut session = self.begin("disable").await?;
+        let mut found = session.accounts().await?;
+        found.retain(|account| account.key().is_some_and(|key| keys.contains(key)) && !account.is_disabled);
+        session.run(found.iter().map(|account| Command::disable(&account.username)).collect()).await?;
+        session.say_gone(&natives(found.iter()), false).await?;
+        session.end().await;
+        Ok(found.len())
+    }
+
+    async fn remove(&self, devices: &[DeviceId]) -> Result<usize> {
+        let devices: HashSet<_> = devices.iter().collect();
+        let _turn = self.turn.lock().await;
+        let mut session = self.begin("remove").await?;
+        let mut found = session.accounts().await?;
+        found.retain(|account| account.device().is_some_and(|device| devices.contains(device)));
+        session.run(found.iter().flat_map(Command::remove).collect()).await?;
+        session.say_gone(&natives(found.iter()), true).await?;
+        session.end().await;
+        Ok(found.len())
+    }
+
+    async fn resync(&self, valid: &dyn ValidKeys) -> Result<Resynced> {
+        let _turn = self.turn.lock().await;
+        let mut session = self.begin_in_order("resync").await?;
+        // Roles first: the account of a role that is new by then is surely found.
+        let roles = session.roles().await?;
+        let existing = session.accounts().await?;
+        let grants = valid.valid_keys().await?;
+        let shared = self.shared.as_ref().map(|account| account.username.as_str());
+        let plan = Plan::new(&grants, &existing, roles, shared)?;
+        // First those who must not come in any more.
+        let disabling = plan.disabling.iter().map(|account| Command::disable(&account.username));
+        session.run(disabling.collect()).await?;
+        let gone = natives(plan.disabling.iter().copied());
+        session.say_gone(&gone, false).await?;
+        session.run(plan.removing.iter().flat_map(|account| Command::remove(account)).collect()).await?;
+        session.run(plan.roles.iter().map(|role| Command::remove_role(role)).collect()).await?;
+        let enabling = plan.enabling.iter().map(|account| Command::enable(&account.username));
+        session.run(enabling.collect()).await?;
+        give(&mut session, &plan.giving).await?;
+        let mut granted = plan.giving.len();
+        if let Some(account) = &self.shared {
+            granted += usize::from(shared::ensure(&mut session, account, &existing).await?);
+            self.has_shared.store(true, Ordering::Relaxed);
+        }
+        session.end().await;
+        Ok(Resynced {
+            granted,
+            enabled: plan.enabling.len(),
+            disabled: plan.disabling.len(),
+            removed: plan.removing.len(),
+            keyless: plan.keyless,
+        })
+    }
+}
+
+/// Those of the accounts that belong to native devices, which have a presence.
+fn natives<'a>(accounts: impl Iterator<Item = &'a Existing>) -> Vec<DeviceId> {
+    accounts.filter_map(Existing::native).collect()
 }
 
 /// Makes accounts, and changes those that are there already.
@@ -206,62 +228,23 @@ async fn give(session: &mut Session, accounts: &[Account]) -> Result<()> {
     // A role and an account for each.
     let taken =
         accounts.iter().zip(answers.chunks(2)).filter(|(_, pair)| pair.iter().skip(1).any(|a| a.existed));
-    let changes: Vec<Command> = taken.flat_map(|(account, _)| Command::replace(account)).collect();
-    session.run(changes).await.map(drop)
+    let taken: Vec<&Account> = taken.map(|(account, _)| account).collect();
+    session.run(taken.iter().flat_map(|account| Command::replace(account)).collect()).await?;
+    let natives = taken.iter().filter(|account| account.protocol == Protocol::Native);
+    session.say_gone(&natives.map(|account| account.device).collect::<Vec<_>>(), false).await
 }
 
-/// What a resync has to do.
-#[derive(Default)]
-struct Plan {
-    giving: Vec<Account>,
-    enabling: Vec<String>,
-    removing: Vec<Existing>,
-    /// Those that nobody has.
-    roles: Vec<String>,
-    keyless: Vec<DeviceId>,
-}
-
-fn plan(grants: &[Grant], existing: Vec<Existing>, mut roles: Vec<String>) -> Result<Plan> {
-    let mut plan = Plan::default();
-    // An account a role: those of one account together, older ones first.
-    let mut wanted: HashMap<String, Vec<&Grant>> = HashMap::new();
-    for grant in grants {
-        wanted.entry(accounts::role(grant.protocol, grant.device, grant.key)).or_default().push(grant);
-    }
-    roles.retain(|role| !wanted.contains_key(role) && !existing.iter().any(|account| account.role == *role));
-    plan.roles = roles;
-    for account in existing {
-        let Some(valid) = wanted.get(&account.role) else {
-            plan.removing.push(account);
-            continue;
-        };
-        let has_valid = account.has_role && valid.iter().any(|grant| grant.key == account.key);
-        let better = valid.last().filter(|grant| grant.secret.is_some() && grant.key != account.key);
-        if !has_valid || better.is_some() {
-            // What is left of the wanted is made anew, or missed.
-            if !has_valid && valid.iter().all(|grant| grant.secret.is_none()) {
-                plan.removing.push(account);
-            }
-            continue;
-        }
-        wanted.remove(&account.role);
-        if account.is_disabled {
-            plan.enabling.push(account.username);
-        }
-    }
-    for valid in wanted.into_values() {
-        match valid.iter().rev().find(|grant| grant.secret.is_some()) {
-            Some(grant) => plan.giving.push(Account::new(grant, "resync")?),
-            None => plan.keyless.extend(valid.first().map(|grant| grant.device)),
-        }
-    }
-    plan.keyless.sort_unstable();
-    plan.keyless.dedup();
-    Ok(plan)
-}
-
-impl fmt::Debug for Provisioner {
+impl fmt::Display for DynsecProvisioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provisioner").field("config", &self.config).finish_non_exhaustive()
+        write!(f, "dynsec {}:{}", self.config.host, self.config.port)
+    }
+}
+
+impl fmt::Debug for DynsecProvisioner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynsecProvisioner")
+            .field("config", &self.config)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use smsgw_core::error::{Error, ErrorKind, Result};
+use smsgw_core::id::DeviceId;
 use tokio::time::timeout;
 
 use super::dynsec::{self, Answer, BACKEND, Command, Existing, PAGE, REQUESTS, RESPONSES};
 use crate::transport::{Login, MqttConfig};
+use crate::wire;
 
 /// How long the broker may take for one batch. It writes its whole file for each command.
 const BATCH_ANSWER: Duration = Duration::from_secs(30);
 /// How long it may take to say that it has the plugin. Where it has none, it says nothing.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// How long it may take for commands that end our session, and with it what would be answered.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
 /// Commands that are given at once, in bytes: the broker does nothing else until all are done.
 const BATCH: usize = 16 * 1024;
 /// What a packet adds to its payload, and the payload to its commands.
@@ -156,6 +160,84 @@ impl Session {
             }
         }
         Ok(all)
+    }
+
+    pub(super) fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Gives one command and answers its data.
+    pub(super) async fn ask(&mut self, command: Command) -> Result<Value> {
+        let answer = self.run(vec![command]).await?.pop();
+        Ok(answer.map(|answer| answer.data).unwrap_or_default())
+    }
+
+    /// Whether this account is the shared one of ours.
+    pub(super) async fn is_shared(&mut self, username: &str) -> Result<bool> {
+        Ok(self.accounts().await?.iter().any(|found| found.is_shared() && found.username == username))
+    }
+
+    /// Gives commands that end this session: they are carried out, and not all answered.
+    pub(super) async fn run_to_the_end(&mut self, commands: Vec<Command>) -> Result<()> {
+        match timeout(LAST_ANSWER, self.command(commands)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Invalid => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that native devices are gone, to all gateways: the plugin ends sessions without their last wills. The word
+    /// stays, unless the devices are no more.
+    pub(super) async fn say_gone(&mut self, devices: &[DeviceId], are_no_more: bool) -> Result<()> {
+        let gone = wire::encode(&wire::Presence { online: false, at: None });
+        for device in devices {
+            let topic = wire::presence_topic(&device.to_string());
+            self.retain(&topic, gone.clone()).await?;
+            if are_no_more {
+                self.retain(&topic, Vec::new()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves a word on a topic, or takes it away where it is empty.
+    async fn retain(&mut self, topic: &str, word: Vec<u8>) -> Result<()> {
+        if self.client.try_publish(topic, QoS::AtLeastOnce, true, word).is_err() {
+            return Err(self.error(ErrorKind::Internal, "cannot be told"));
+        }
+        let taken = async {
+            while !matches!(self.poll().await?, Event::Incoming(Packet::PubAck(_))) {}
+            Ok(())
+        };
+        let taken = timeout(FIRST_ANSWER, taken).await;
+        taken.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, "does not answer")))
+    }
+
+    /// Whether the broker lets somebody in.
+    pub(super) async fn admits(&mut self, username: &str, password: &str) -> Result<bool> {
+        let mut options = self.login.options(&format!("smsgw-probe-{}", self.mark)).await;
+        options.set_credentials(username, password).set_clean_start(true);
+        let (client, mut eventloop) = AsyncClient::new(options, 1);
+        eventloop.options.set_connection_timeout(5);
+        let admitted = async {
+            loop {
+                match eventloop.poll().await {
+                    Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(true),
+                    Ok(_) => {}
+                    Err(ConnectionError::ConnectionRefused(_)) => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let admitted = timeout(FIRST_ANSWER, admitted).await;
+        drop(client);
+        match admitted {
+            Ok(Ok(admitted)) => Ok(admitted),
+            Ok(Err(error)) => {
+                let (kind, why) = self.login.end(&error, false).words();
+                Err(self.error(kind, &why))
+            }
+            Err(_) => Err(self.error(ErrorKind::Timeout, "does not answer")),
+        }
     }
 
     /// Says goodbye.

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use smsgw_core::error::Result;
+use smsgw_core::error::{Error, ErrorKind, Result};
 
+use super::BACKEND;
 use super::login::Login;
 
 /// Which broker, and the gateway's account on it.
@@ -28,6 +29,12 @@ pub struct MqttConfig {
     /// TLS to the broker; plain TCP where there is none. Needs the feature `tls`.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// The name under which several gateways share the traffic of one broker, such as `smsgw`: each gives the same name
+    /// here, and a client id of its own. The broker then hands every word of a device to one of them (MQTT 5 shared
+    /// subscriptions), and tells presence and keys that are presented to all. Without a name the gateway hears
+    /// everything: right where it is the only one.
+    #[serde(default)]
+    pub share: Option<String>,
 }
 
 /// TLS 1.2 or 1.3, with the certificates in PEM files.
@@ -43,7 +50,7 @@ pub struct TlsConfig {
     /// Our certificate, and those between it and its CA, where the broker asks for one.
     #[serde(default)]
     pub cert: Option<PathBuf>,
-    /// Its private key, without a pass phrase: a file that is not open to everybody.
+    /// Its private key, without a pass phrase: a file that only its owner may read.
     #[serde(default)]
     pub key: Option<PathBuf>,
 }
@@ -62,6 +69,7 @@ impl MqttConfig {
             password: None,
             client_id: default_client_id(),
             tls: None,
+            share: None,
         }
     }
 
@@ -80,14 +88,33 @@ impl MqttConfig {
         self
     }
 
+    /// With a share of the broker's traffic, as one of several gateways that give this name.
+    #[must_use]
+    pub fn with_share(mut self, name: impl Into<String>) -> Self {
+        self.share = Some(name.into());
+        self
+    }
+
     /// Whether the settings can work, as far as that can be told without the broker. Reads the files of
     /// [`tls`](Self::tls). [`open`](smsgw_core::transport::Transport::open) checks the same.
     ///
     /// # Errors
-    /// `Invalid` with the file that is not usable, why, and what to do; `Unsupported` where TLS is asked for and the
+    /// `Invalid` with the file that is not usable, why, and what to do, or where the name of [`share`](Self::share) cannot
+    /// stand in a topic filter; `Unsupported` where TLS is asked for and the
     /// feature `tls` is off.
     pub fn check(&self) -> Result<()> {
         Login::new(self.clone(), "check").map(drop)
+    }
+
+    /// The name of the share is one level of a topic filter.
+    pub(super) fn check_share(&self, operation: &'static str) -> Result<()> {
+        let fits =
+            |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_control() || "/+#".contains(c));
+        match &self.share {
+            Some(name) if !fits(name) => Err(Error::new(ErrorKind::Invalid, BACKEND, operation)
+                .with_detail("the name of the share must have a letter or more, and none of / + #")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -99,6 +126,7 @@ impl fmt::Debug for MqttConfig {
             .field("username", &self.username)
             .field("client_id", &self.client_id)
             .field("tls", &self.tls)
+            .field("share", &self.share)
             .finish_non_exhaustive()
     }
 }
@@ -119,12 +147,26 @@ mod tests {
         assert_eq!(read("null").expect("it is valid").tls, None);
     }
 
+    #[test]
+    fn a_share_has_a_name_that_can_stand_in_a_filter() {
+        let config = MqttConfig::new("h", 1883);
+        assert_eq!(config.share, None);
+        assert!(config.clone().with_share("smsgw").check().is_ok());
+        for name in ["", "a/b", "+", "#", "a\0"] {
+            let error = config.clone().with_share(name).check().expect_err("it cannot be");
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}");
+        }
+        let read: MqttConfig =
+            serde_json::from_str(r#"{"host":"h","port":1,"share":"smsgw"}"#).expect("it is valid");
+        assert_eq!(read.share.as_deref(), Some("smsgw"));
+    }
+
     #[cfg(not(feature = "tls"))]
     #[test]
     fn a_build_without_tls_does_not_connect_in_the_clear() {
         let config = MqttConfig::new("h", 8883).with_tls(TlsConfig::default());
         let error = config.check().expect_err("it cannot be");
-        assert_eq!(error.kind(), smsgw_core::error::ErrorKind::Unsupported);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(MqttConfig::new("h", 1883).check().is_ok());
     }
 }

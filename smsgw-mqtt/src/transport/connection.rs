@@ -4,7 +4,7 @@
 //! sent again anyway. `poll` is never dropped half-way, except together with its event loop: it loses what it has begun.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::link::{self, Link};
 use super::login::{End, Login};
+use super::rivals::Rivals;
 use crate::backoff::Backoff;
 use crate::dialect::{self, Heard};
 
@@ -35,6 +36,10 @@ const REQUESTS: usize = WINDOW + INBOX;
 const PACKET: u32 = 8 * 1024;
 /// How long the broker keeps our subscriptions and what devices said meanwhile.
 const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same where several gateways share the traffic. Mosquitto deals shared messages to members that are away, too: the
+/// session of a gateway that does not come back would swallow its part of them. What is lost so, native devices repeat
+/// until it is receipted; those of the original protocol, at QoS 0, do not.
+const SHARED_SESSION: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long the broker may take to answer a publish.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
@@ -48,6 +53,7 @@ pub(super) struct Connection {
     pub(super) login: Login,
     pub(super) link: Arc<Link>,
     pub(super) shared: Arc<Signals>,
+    pub(super) rivals: Rivals,
 }
 
 /// What passes between the transport and its connection.
@@ -57,6 +63,8 @@ pub(super) struct Signals {
     pub(super) closed: CancellationToken,
     /// Why there is no connection, while there is none; told by `ready`.
     trouble: Mutex<Option<(ErrorKind, String)>>,
+    /// Why there will be no connection any more, once that is so.
+    given_up: OnceLock<String>,
     /// Payloads that could not be understood.
     pub(super) unreadable: AtomicU64,
 }
@@ -68,24 +76,37 @@ impl Signals {
         trouble.unwrap_or_else(|| (ErrorKind::Unavailable, "has not answered yet".into()))
     }
 
+    /// Why there will be no connection any more, where that is so, in words that follow the broker's name.
+    pub(super) fn given_up(&self) -> Option<&str> {
+        self.given_up.get().map(String::as_str)
+    }
+
     fn set_trouble(&self, trouble: (ErrorKind, String)) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
     }
 }
 
 impl Connection {
-    /// Stays connected until the transport is closed.
-    pub(super) async fn drive(self, inbox: InboxSender) {
+    /// Stays connected until the transport is closed, or others insist on its client id. The inbox ends then.
+    pub(super) async fn drive(mut self, inbox: InboxSender) {
+        let mut rivals = std::mem::replace(&mut self.rivals, Rivals::impossible());
         let mut broken = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
         let mut refused = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         loop {
             let begun = Instant::now();
-            let end = self.connection(&inbox).await;
+            let end = self.connection(&inbox, &mut rivals).await;
             self.link.down();
             let held = begun.elapsed();
             let wait = match &end {
                 End::Closed => return,
-                End::Refused(why) => {
+                End::TakenOver(why) if rivals.insist() => {
+                    tracing::error!("the gateway gives up: {why}");
+                    let (kind, words) = end.words();
+                    let _ = self.shared.given_up.set(words.clone());
+                    self.shared.set_trouble((kind, words));
+                    return;
+                }
+                End::Refused(why) | End::TakenOver(why) => {
                     let wait = refused.wait(held);
                     tracing::error!(?wait, "the broker refuses the gateway: {why}");
                     wait
@@ -104,13 +125,13 @@ impl Connection {
         }
     }
 
-    async fn connection(&self, inbox: &InboxSender) -> End {
+    async fn connection(&self, inbox: &InboxSender, rivals: &mut Rivals) -> End {
         let generation = self.link.begin();
         let (client, mut eventloop) = AsyncClient::new(self.options().await, REQUESTS);
         eventloop.options.set_connection_timeout(5);
         // Whichever wins, the event loop is given up whole.
         tokio::select! {
-            end = self.poll(&mut eventloop, client, generation, inbox) => end,
+            end = self.poll(&mut eventloop, client, generation, inbox, rivals) => end,
             () = self.silence() => End::Broken("it has ceased to answer".into()),
             () = self.goodbye() => End::Closed,
         }
@@ -133,7 +154,11 @@ impl Connection {
             }
         };
         let _ = timeout(GOODBYE, idle).await;
-        if self.link.disconnect() {
+        // Shared traffic goes to the other gateways from now on, not into a session that nobody may come back to.
+        let share = self.login.config().share.as_deref();
+        let shared =
+            share.into_iter().flat_map(|name| dialect::WORDS.map(|filter| shared_filter(name, filter)));
+        if self.link.disconnect(shared.collect()) {
             sleep(GOODBYE).await;
         }
     }
@@ -144,10 +169,17 @@ impl Connection {
         client: AsyncClient,
         generation: u64,
         inbox: &InboxSender,
+        rivals: &mut Rivals,
     ) -> End {
         let mut welcomed = false;
         loop {
             match eventloop.poll().await {
+                Ok(Event::Incoming(Packet::Publish(publish))) if rivals.is_mine(&publish) => {
+                    rivals.hear(&publish, &client);
+                    if rivals.insist() {
+                        return self.login.taken_over();
+                    }
+                }
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     self.heard(publish, generation, inbox, &client).await
                 }
@@ -164,24 +196,30 @@ impl Connection {
                 Ok(Event::Incoming(Packet::ConnAck(ack))) => {
                     welcomed = true;
                     self.link.connected(client.clone(), ack.properties.and_then(|p| p.max_packet_size));
-                    let filters = dialect::SUBSCRIPTIONS.map(|filter| Filter::new(filter, QoS::AtLeastOnce));
-                    if client.try_subscribe_many(filters).is_err() {
+                    if client.try_subscribe_many(self.filters().into_iter().chain(rivals.filter())).is_err() {
                         return End::Broken("cannot subscribe".into());
                     }
                 }
                 Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                    if let Some(code) =
-                        ack.return_codes.iter().find(|c| !matches!(c, SubscribeReasonCode::Success(_)))
-                    {
+                    // It can do without the one about its rivals, which is the last.
+                    let mut codes = ack.return_codes.iter().take(self.filters().len());
+                    if let Some(code) = codes.find(|code| !matches!(code, SubscribeReasonCode::Success(_))) {
                         return End::Refused(format!(
                             "it may not hear its devices ({code:?}); check the broker's rules"
                         ));
                     }
                     self.link.up();
+                    rivals.ask(&client);
                     tracing::info!("connected to the broker");
                 }
                 Ok(_) => {}
-                Err(error) => return self.login.end(&error, welcomed),
+                Err(error) => {
+                    let end = self.login.end(&error, welcomed);
+                    if matches!(end, End::TakenOver(_)) {
+                        rivals.took_over();
+                    }
+                    return end;
+                }
             }
         }
     }
@@ -213,16 +251,31 @@ impl Connection {
         }
     }
 
+    fn filters(&self) -> Vec<Filter> {
+        let words = dialect::WORDS.map(|filter| match &self.login.config().share {
+            Some(name) => shared_filter(name, filter),
+            None => filter.to_owned(),
+        });
+        let all = words.into_iter().chain(dialect::NEWS.map(str::to_owned));
+        all.map(|filter| Filter::new(filter, QoS::AtLeastOnce)).collect()
+    }
+
     async fn options(&self) -> MqttOptions {
+        let session = if self.login.config().share.is_some() { SHARED_SESSION } else { SESSION };
         let mut options = self.login.options(&self.login.config().client_id).await;
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_start(false)
-            .set_session_expiry_interval(Some(u32::try_from(SESSION.as_secs()).unwrap_or(u32::MAX)))
+            .set_session_expiry_interval(Some(u32::try_from(session.as_secs()).unwrap_or(u32::MAX)))
             .set_receive_maximum(Some(RECEIVE_MAXIMUM))
             .set_max_packet_size(Some(PACKET))
             .set_outgoing_inflight_upper_limit(PACKET_IDS)
             .set_manual_acks(true);
         options
     }
+}
+
+/// MQTT 5 shared subscription: of all who give this name, one hears each message.
+fn shared_filter(name: &str, filter: &str) -> String {
+    format!("$share/{name}/{filter}")
 }

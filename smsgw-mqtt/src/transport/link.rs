@@ -108,9 +108,14 @@ impl Link {
         inner.last_answer.is_none_or(is_over) && slots.any(|slot| is_over(slot.since))
     }
 
-    /// Says goodbye after all that was requested. `false` where there is no connection.
-    pub(super) fn disconnect(&self) -> bool {
-        self.lock().client.take().is_some_and(|client| client.try_disconnect().is_ok())
+    /// Leaves these subscriptions and says goodbye, after all that was requested. `false` where there is no connection.
+    pub(super) fn disconnect(&self, leaving: Vec<String>) -> bool {
+        let Some(client) = self.lock().client.take() else { return false };
+        for filter in leaving {
+            // Without it the session ends by itself, a little later.
+            let _ = client.try_unsubscribe(filter);
+        }
+        client.try_disconnect().is_ok()
     }
 
     /// Requests publishes. The lock makes the order of requests and the order of slots one; nothing here waits, so a

@@ -22,6 +22,8 @@ pub(crate) enum End {
     Closed,
     /// By the broker, and it will say the same again.
     Refused(String),
+    /// Somebody else has connected with our client id.
+    TakenOver(String),
     /// It may work later.
     Broken(String),
 }
@@ -31,7 +33,9 @@ impl End {
     pub(crate) fn words(self) -> (ErrorKind, String) {
         match self {
             Self::Closed => (ErrorKind::Closed, "was left".into()),
-            Self::Refused(why) => (ErrorKind::Unauthorized, format!("refuses the gateway: {why}")),
+            Self::Refused(why) | Self::TakenOver(why) => {
+                (ErrorKind::Unauthorized, format!("refuses the gateway: {why}"))
+            }
             Self::Broken(why) => (ErrorKind::Unavailable, format!("cannot be reached: {why}")),
         }
     }
@@ -41,6 +45,7 @@ impl Login {
     /// Reads the files that the configuration names.
     #[cfg(feature = "tls")]
     pub(crate) fn new(config: MqttConfig, operation: &'static str) -> Result<Self> {
+        config.check_share(operation)?;
         let load = |files| super::tls::Tls::load(files, &config.host);
         let tls = config.tls.as_ref().map(load).transpose().map_err(|why| {
             Error::new(ErrorKind::Invalid, BACKEND, operation)
@@ -51,6 +56,7 @@ impl Login {
 
     #[cfg(not(feature = "tls"))]
     pub(crate) fn new(config: MqttConfig, operation: &'static str) -> Result<Self> {
+        config.check_share(operation)?;
         match config.tls {
             None => Ok(Self { config }),
             Some(_) => Err(Error::new(ErrorKind::Unsupported, BACKEND, operation)
@@ -84,6 +90,15 @@ impl Login {
         options
     }
 
+    /// Another one came in with our client id.
+    pub(crate) fn taken_over(&self) -> End {
+        End::TakenOver(format!(
+            "another gateway is connected with the same client id {:?}; give each gateway its own client id \
+             (MQTT_CLIENT_ID)",
+            self.config.client_id
+        ))
+    }
+
     /// What kind of end an error is. Says what the broker said, and nothing of what we sent. `welcomed` is set once the
     /// broker has answered the login.
     #[cfg_attr(not(feature = "tls"), allow(unused_variables, reason = "only TLS asks when it was"))]
@@ -105,7 +120,7 @@ impl Login {
             ConnectionError::MqttState(StateError::ServerDisconnect {
                 reason_code: DisconnectReasonCode::SessionTakenOver,
                 ..
-            }) => End::Refused("another gateway is connected with the same client id".into()),
+            }) => self.taken_over(),
             ConnectionError::Timeout(_) => End::Broken("no answer in time".into()),
             other => End::Broken(other.to_string()),
         }

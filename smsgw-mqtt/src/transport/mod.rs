@@ -6,6 +6,7 @@ mod connection;
 mod embedded;
 mod link;
 mod login;
+mod rivals;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -26,6 +27,9 @@ pub use config::{MqttConfig, TlsConfig};
 use self::connection::{ANSWER, Connection, INBOX, Signals, WINDOW};
 use self::link::{Link, not_connected};
 pub(crate) use self::login::Login;
+use self::rivals::Rivals;
+#[cfg(all(feature = "tls", feature = "device"))]
+pub(crate) use self::{login::End, tls::Tls};
 use crate::dialect::{self, Publication};
 
 const BACKEND: &str = "mqtt";
@@ -39,6 +43,10 @@ const RECEIPTS: usize = 100;
 /// Device traffic is acknowledged to the broker when the gateway has stored it; a publish counts as taken when the
 /// broker's PUBACK says so. What was under way when a connection broke has an unknown fate, is answered as
 /// [`Sent::Failed`], and is sent again from the store under the same id.
+///
+/// Where another gateway connects with the same client id, the broker ends this one's connection. It comes back, as
+/// after any other break, but at the third time within a minute it gives up: the inbox ends, and
+/// [`ready`](Transport::ready) and [`send`](Transport::send) say `Unauthorized`, and why.
 pub struct MqttTransport {
     config: MqttConfig,
     link: Arc<Link>,
@@ -105,6 +113,12 @@ impl MqttTransport {
         silent.into_iter().map(answer).collect()
     }
 
+    /// What is wrong, in words that follow the broker's name.
+    fn error(&self, kind: ErrorKind, operation: &'static str, words: &str) -> Error {
+        let MqttConfig { host, port, .. } = &self.config;
+        Error::new(kind, BACKEND, operation).with_detail(format!("the broker at {host}:{port} {words}"))
+    }
+
     fn closed(operation: &'static str) -> Error {
         Error::new(ErrorKind::Closed, BACKEND, operation)
     }
@@ -139,9 +153,9 @@ impl Transport for MqttTransport {
         let capabilities = TransportCapabilities {
             tells_no_subscriber: true,
             tells_listening: false,
-            shares_traffic: false,
             redelivers: true,
             disconnects: false,
+            shares_traffic: self.config.share.is_some(),
         };
         #[cfg(feature = "broker")]
         if self.embedded.is_some() {
@@ -166,7 +180,13 @@ impl Transport for MqttTransport {
         }
         let login = Login::new(self.config.clone(), "open")?;
         let (sender, receiver) = inbox(INBOX);
-        let connection = Connection { login, link: self.link.clone(), shared: self.signals.clone() };
+        #[cfg(feature = "broker")]
+        // Nobody else has the account of a gateway on its own broker.
+        let has_rivals = self.embedded.is_none();
+        #[cfg(not(feature = "broker"))]
+        let has_rivals = true;
+        let rivals = if has_rivals { Rivals::new(&self.config.client_id) } else { Rivals::impossible() };
+        let connection = Connection { login, link: self.link.clone(), shared: self.signals.clone(), rivals };
         let tasks = tasks.insert(JoinSet::new());
         #[cfg(feature = "broker")]
         if let Some(events) = self.embedded.as_ref().and_then(embedded::Embedded::events) {
@@ -179,6 +199,10 @@ impl Transport for MqttTransport {
     async fn send(&self, batch: &[Downlink]) -> Result<Vec<Sent>> {
         if self.signals.closed.is_cancelled() {
             return Err(Self::closed("send"));
+        }
+        if let Some(why) = self.signals.given_up() {
+            let error = self.error(ErrorKind::Unauthorized, "send", why);
+            return Ok(batch.iter().map(|_| Sent::NotSent(error.clone())).collect());
         }
         let deadline = Instant::now() + ANSWER;
         let (items, publications): (Vec<usize>, Vec<Option<Publication>>) = batch
@@ -226,8 +250,7 @@ impl Transport for MqttTransport {
             return Ok(());
         }
         let (kind, trouble) = self.signals.trouble();
-        let detail = format!("the broker at {}:{} {trouble}", self.config.host, self.config.port);
-        Err(Error::new(kind, BACKEND, "ready").with_detail(detail))
+        Err(self.error(kind, "ready", &trouble))
     }
 
     async fn close(&self) -> Result<()> {

@@ -1,25 +1,20 @@
-//! TLS to the broker: rustls with ring, from PEM files that are read anew for each connection.
+//! TLS to the broker, from PEM files that are read anew for each connection.
 
 use std::error::Error as StdError;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rumqttc::v5::{ConnectionError, StateError, mqttbytes};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::TlsConfig;
 use super::login::End;
-
-/// The largest file that is read: a bundle of all public CAs has 250 KB.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+use crate::pem::{authorities, certificates, private_key, provider};
 
 /// What a broker is met with.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     files: TlsConfig,
     host: String,
     /// From the last files that were whole.
@@ -28,7 +23,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Reads the files; says which of them is not usable, and why.
-    pub(super) fn load(files: &TlsConfig, host: &str) -> Result<Self, String> {
+    pub(crate) fn load(files: &TlsConfig, host: &str) -> Result<Self, String> {
         if ServerName::try_from(host).is_err() {
             return Err(format!("{host:?} is no host name or address that a certificate could be for"));
         }
@@ -37,7 +32,7 @@ impl Tls {
     }
 
     /// What the next connection uses: the files as they are now, or as they were when they were whole.
-    pub(super) fn renewed(&self) -> Arc<ClientConfig> {
+    pub(crate) fn renewed(&self) -> Arc<ClientConfig> {
         let read = client_config(&self.files);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
@@ -49,7 +44,7 @@ impl Tls {
 
     /// What an error says of certificates; `None` where it has nothing to do with TLS. `welcomed` is set once the
     /// broker has answered the login.
-    pub(super) fn explain(&self, error: &ConnectionError, welcomed: bool) -> Option<End> {
+    pub(crate) fn explain(&self, error: &ConnectionError, welcomed: bool) -> Option<End> {
         if let Some(error) = rustls_error(error) {
             return Some(self.explain_tls(error));
         }
@@ -133,8 +128,7 @@ fn client_config(files: &TlsConfig) -> Result<ClientConfig, String> {
         (Some(cert), None) => return Err(format!("{} is of no use without its key file", cert.display())),
         (None, Some(key)) => return Err(format!("{} is of no use without its certificate", key.display())),
     };
-    // Explicit: a provider that is installed for the whole process is the application's affair.
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);
@@ -146,16 +140,6 @@ fn client_config(files: &TlsConfig) -> Result<ClientConfig, String> {
     })
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|error| {
-            format!("{} holds a certificate that is no usable CA: {error}", file.display())
-        })?;
-    }
-    Ok(roots)
-}
-
 fn native_authorities() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -163,59 +147,6 @@ fn native_authorities() -> Result<RootCertStore, String> {
         return Err("this machine has no CA certificates: install ca-certificates, or set a CA file".into());
     }
     Ok(roots)
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let name = file.display();
-    let text = read(file, |_| Ok(()))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("{name} is damaged: {error}; write it again as PEM"))?;
-    if certificates.is_empty() {
-        return Err(format!("{name} holds no certificate; it must be PEM, with BEGIN CERTIFICATE"));
-    }
-    Ok(certificates)
-}
-
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let name = file.display();
-    let text = read(file, only_ours)?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => format!(
-            "{name} holds no private key; it must be PEM, with BEGIN PRIVATE KEY, and without a pass phrase"
-        ),
-        other => format!("{name} is damaged: {other}; write it again as PEM"),
-    })
-}
-
-/// Whoever may read the key is the gateway. A group may: that is how a service is given a key of the machine.
-#[cfg(unix)]
-fn only_ours(open: &File) -> Result<(), &'static str> {
-    use std::os::unix::fs::PermissionsExt;
-    let is_open = open.metadata().is_ok_and(|about| about.permissions().mode() & 0o007 != 0);
-    if is_open { Err("can be read by everybody on this machine; chmod 600 it") } else { Ok(()) }
-}
-
-#[cfg(not(unix))]
-fn only_ours(_: &File) -> Result<(), &'static str> {
-    Ok(())
-}
-
-fn read(file: &Path, check: fn(&File) -> Result<(), &'static str>) -> Result<Vec<u8>, String> {
-    let name = file.display();
-    let unreadable = |error: io::Error| {
-        let cure = match error.kind() {
-            io::ErrorKind::NotFound => "check the path",
-            io::ErrorKind::PermissionDenied => "let the user that the gateway runs as read it",
-            _ => "it must be a PEM file",
-        };
-        format!("cannot read {name}: {error}; {cure}")
-    };
-    let open = File::open(file).map_err(unreadable)?;
-    check(&open).map_err(|why| format!("{name} {why}"))?;
-    let mut text = Vec::new();
-    open.take(MAX_FILE).read_to_end(&mut text).map_err(unreadable)?;
-    Ok(text)
 }
 
 /// The word of rustls among the causes. An `io::Error` hides its content from `source`, and so does rumqttc.

@@ -51,12 +51,21 @@ pub(crate) struct Options {
     /// Topic, payload, retained.
     pub(crate) will: Option<(String, String, bool)>,
     pub(crate) manual_acks: bool,
+    pub(crate) transport: rumqttc::Transport,
 }
 
 impl Options {
     pub(crate) fn new(version: Version, client_id: &str, username: &str, password: &str) -> Self {
         let login = Some((username.to_owned(), password.to_owned()));
-        Self { version, client_id: client_id.to_owned(), login, clean: true, will: None, manual_acks: false }
+        Self {
+            version,
+            client_id: client_id.to_owned(),
+            login,
+            clean: true,
+            will: None,
+            manual_acks: false,
+            transport: rumqttc::Transport::Tcp,
+        }
     }
 
     pub(crate) fn persistent(mut self) -> Self {
@@ -89,7 +98,7 @@ impl Options {
         use v5::{ConnectionError, Event};
         let mut options = v5::MqttOptions::new(self.client_id, address.ip().to_string(), address.port());
         options.set_keep_alive(Duration::from_secs(30)).set_clean_start(self.clean);
-        options.set_manual_acks(self.manual_acks);
+        options.set_manual_acks(self.manual_acks).set_transport(self.transport);
         if !self.clean {
             options.set_session_expiry_interval(Some(3_600));
         }
@@ -123,7 +132,7 @@ impl Options {
         use rumqttc::{ConnectionError, Event};
         let mut options = rumqttc::MqttOptions::new(self.client_id, address.ip().to_string(), address.port());
         options.set_keep_alive(Duration::from_secs(30)).set_clean_session(self.clean);
-        options.set_manual_acks(self.manual_acks);
+        options.set_manual_acks(self.manual_acks).set_transport(self.transport);
         if let Some((username, password)) = self.login {
             options.set_credentials(username, password);
         }

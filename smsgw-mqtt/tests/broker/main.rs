@@ -1,5 +1,9 @@
 //! The embedded broker over real sockets, with clients that know nothing of it.
 
+#[cfg(feature = "tls")]
+#[path = "../mosquitto/certificates.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod certificates;
 mod client;
 mod events;
 mod ground;
@@ -9,3 +13,5 @@ mod logs;
 mod publish;
 mod sessions;
 mod subscribe;
+#[cfg(feature = "tls")]
+mod tls;

@@ -6,8 +6,10 @@ mod client;
 #[path = "../fixtures/mod.rs"]
 #[allow(unused_imports, reason = "each test binary uses its part")]
 mod fixtures;
+mod gateway;
 mod ground;
 mod provision;
+mod shared;
 mod suite;
 mod tls;
 
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use libtest_mimic::{Completion, Failed, Trial};
-use smsgw_core::conformance::{Absent, Arguments, Outcome, REQUIRE};
+use smsgw_core::conformance::{Absent, Arguments, Outcome, REQUIRE, Suite};
 use tokio::runtime;
 use tokio::time::timeout;
 
@@ -58,17 +60,23 @@ fn main() -> ExitCode {
             an_account_without_rights_is_told,
             an_open_broker_is_told,
             a_grant_without_its_key_is_refused;
+        shared:
+            the_shared_account_reaches_one_key_at_a_time,
+            the_shared_account_is_kept_and_removed_as_it_is_configured,
+            an_account_of_somebody_else_is_not_taken,
+            a_grant_that_crosses_a_resync_lets_in;
+        gateway:
+            the_gateway_gives_itself_its_rights_once,
+            the_rights_of_the_documentation_are_enough;
     };
     let mut trials: Vec<Trial> = tests.into_iter().map(|(name, test)| trial(name, test)).collect();
-    trials.extend(suite::mqtt_tls().into_cases().chain(suite::mqtt_dynsec().into_cases()).map(
-        |(name, case)| {
-            Trial::ignorable_test(name, move || match case() {
-                Outcome::Passed => Ok(Completion::Completed),
-                Outcome::Failed(why) => Err(Failed::from(why)),
-                Outcome::Absent(absent) => skipped(absent),
-            })
-        },
-    ));
+    trials.extend(suite::all().into_iter().flat_map(Suite::into_cases).map(|(name, case)| {
+        Trial::ignorable_test(name, move || match case() {
+            Outcome::Passed => Ok(Completion::Completed),
+            Outcome::Failed(why) => Err(Failed::from(why)),
+            Outcome::Absent(absent) => skipped(absent),
+        })
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 use smsgw_core::conformance::Absent;
 use smsgw_core::device::Protocol;
 use smsgw_core::error::ErrorKind;
-use smsgw_mqtt::provision::{Grant, Provisioner};
+use smsgw_core::provision::{Grant, Provisioner};
+use smsgw_mqtt::provision::DynsecProvisioner;
 use smsgw_mqtt::transport::MqttConfig;
 use smsgw_test_support::Mosquitto;
 use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::fixtures::BRIEF;
-use crate::ground::{Ground, Key};
+use crate::ground::{Ground, Key, Keys};
 
 /// Within which whoever uses a revoked key is gone.
 const OUT: Duration = Duration::from_secs(2);
@@ -180,7 +181,7 @@ pub(crate) async fn a_resync_makes_and_removes_the_difference() -> Result<(), Ab
     provisioner.grant(&grants(&[kept, gone, changed, revoked, kept_key, gone_key])).await.expect("grant");
     let mut session = ground.client(kept).await.expect("it is let in");
     let (better, unknown) = (changed.another(), revoked.another());
-    let wanted = [
+    let wanted = Keys(vec![
         kept.sealed(),
         changed.sealed(),
         better.grant.clone(),
@@ -188,10 +189,10 @@ pub(crate) async fn a_resync_makes_and_removes_the_difference() -> Result<(), Ab
         missed.sealed(),
         kept_key.grant.clone(),
         new_key.grant.clone(),
-    ];
+    ]);
     let done = provisioner.resync(&wanted).await.expect("resync");
-    // `gone`, `gone_key`, and `revoked`, whose only valid key is not known whole.
-    assert_eq!((done.granted, done.enabled, done.removed), (2, 0, 3));
+    // Of the natives `gone`, and `revoked`, whose only valid key is not known whole; and `gone_key`.
+    assert_eq!((done.granted, done.enabled, done.disabled, done.removed), (2, 0, 2, 1));
     let mut keyless = [revoked.grant.device, missed.grant.device];
     keyless.sort_unstable();
     assert_eq!(done.keyless, keyless);
@@ -210,16 +211,11 @@ pub(crate) async fn a_resync_makes_and_removes_the_difference() -> Result<(), Ab
     }
     assert!(!session.is_ended(BRIEF).await, "whoever is as it should be notices nothing");
     let again = provisioner.resync(&wanted).await.expect("resync");
-    assert_eq!((again.granted, again.enabled, again.removed), (0, 0, 0));
-    // Not ours, and still there: it cannot be made.
-    let port = ground.server.port().to_string();
-    let list = std::process::Command::new("mosquitto_ctrl")
-        .args(["-h", "127.0.0.1", "-p", &port, "-u", "gateway", "-P", "correct", "dynsec", "listRoles"])
-        .output()
-        .expect("it comes with mosquitto");
-    let roles = String::from_utf8_lossy(&list.stdout);
+    assert_eq!((again.granted, again.enabled, again.disabled, again.removed), (0, 0, 0, 0));
+    let roles = ground.control(&["listRoles"]);
     assert!(roles.contains("somebody-else") && !roles.contains("left-behind"), "{roles}");
-    assert_eq!(roles.matches("smsgw/v1/").count(), 4, "{roles}");
+    // Those of `kept`, `gone`, `changed`, `revoked`, `kept_key` and `new_key`.
+    assert_eq!(roles.matches("smsgw/v1/").count(), 6, "{roles}");
     Ok(())
 }
 
@@ -232,7 +228,7 @@ pub(crate) async fn a_resync_puts_right_what_others_have_changed() -> Result<(),
     ground.control(&["disableClient", &name]);
     let other = two.grant.device.to_string();
     ground.control(&["removeClientRole", &other, &format!("smsgw/v1/{other}")]);
-    let done = provisioner.resync(&grants(&[&one, &two])).await.expect("resync");
+    let done = provisioner.resync(&Keys(grants(&[&one, &two]))).await.expect("resync");
     assert_eq!((done.granted, done.enabled, done.removed), (1, 1, 0));
     for key in [&one, &two] {
         let mut client = ground.client(key).await.expect("it is let in");
@@ -240,7 +236,7 @@ pub(crate) async fn a_resync_puts_right_what_others_have_changed() -> Result<(),
     }
     // Who was disabled by us and has a valid key again, too.
     provisioner.disable(&[one.grant.key]).await.expect("disable");
-    let done = provisioner.resync(&[one.sealed(), two.sealed()]).await.expect("resync");
+    let done = provisioner.resync(&Keys(vec![one.sealed(), two.sealed()])).await.expect("resync");
     assert_eq!((done.granted, done.enabled, done.removed), (0, 1, 0));
     assert!(ground.client(&one).await.is_some());
     Ok(())
@@ -256,15 +252,15 @@ pub(crate) async fn many_devices_are_granted_at_once() -> Result<(), Absent> {
     for key in [&keys[0], &keys[DEVICES / 2], &keys[DEVICES - 1]] {
         assert!(ground.client(key).await.is_some());
     }
-    let done = provisioner.resync(&all).await.expect("resync");
+    let done = provisioner.resync(&Keys(all)).await.expect("resync");
     assert_eq!((done.granted, done.removed), (0, 0), "all of them are there");
-    assert_eq!(provisioner.resync(&[]).await.expect("resync").removed, DEVICES);
+    assert_eq!(provisioner.resync(&Keys(Vec::new())).await.expect("resync").disabled, DEVICES);
     assert!(ground.client(&keys[7]).await.is_none());
     Ok(())
 }
 
-async fn told(provisioner: &Provisioner, kind: ErrorKind, words: &[&str]) {
-    let error = provisioner.resync(&[]).await.expect_err("it cannot be");
+async fn told(provisioner: &DynsecProvisioner, kind: ErrorKind, words: &[&str]) {
+    let error = provisioner.resync(&Keys(Vec::new())).await.expect_err("it cannot be");
     let detail = error.detail().expect("it says what to do");
     assert_eq!(error.kind(), kind, "{detail}");
     for word in words {
@@ -274,7 +270,7 @@ async fn told(provisioner: &Provisioner, kind: ErrorKind, words: &[&str]) {
 
 pub(crate) async fn a_broker_without_the_plugin_is_told() -> Result<(), Absent> {
     let server = Mosquitto::start().map_err(|missing| Absent(missing.0))?;
-    let provisioner = Provisioner::new(MqttConfig::new("127.0.0.1", server.port()));
+    let provisioner = DynsecProvisioner::new(MqttConfig::new("127.0.0.1", server.port()));
     told(&provisioner, ErrorKind::Unsupported, &["plugin_opt_config_file", "dynsec init"]).await;
     server.kill();
     told(&provisioner, ErrorKind::Unavailable, &["cannot be reached"]).await;
@@ -287,10 +283,10 @@ pub(crate) async fn an_account_without_rights_is_told() -> Result<(), Absent> {
     ground.provisioner().grant(&grants(&[&one])).await.expect("grant");
     let user = one.grant.device.to_string();
     let mut config = ground.config().with_account(&user, one.text.clone().into());
-    told(&Provisioner::new(config.clone()), ErrorKind::Unauthorized, &["client id"]).await;
+    told(&DynsecProvisioner::new(config.clone()), ErrorKind::Unauthorized, &["client id"]).await;
     ground.control(&["createClient", "plain", "-p", "pw"]);
     config = config.with_account("plain", "pw".to_owned().into());
-    told(&Provisioner::new(config), ErrorKind::Unauthorized, &["addClientRole plain admin"]).await;
+    told(&DynsecProvisioner::new(config), ErrorKind::Unauthorized, &["addClientRole plain admin"]).await;
     Ok(())
 }
 

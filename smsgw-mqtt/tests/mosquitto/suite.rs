@@ -7,6 +7,7 @@ use smsgw_core::conformance::transport::{self, TestDevice, TransportFixture};
 use smsgw_core::conformance::{Absent, Suite};
 use smsgw_core::device::Protocol;
 use smsgw_core::id::IdSource;
+use smsgw_core::provision::Provisioner;
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_core::transport::Transport;
 use smsgw_mqtt::transport::{MqttConfig, MqttTransport};
@@ -17,8 +18,12 @@ use crate::certificates::Authority;
 use crate::fixtures::{BACKLOG, Device};
 use crate::ground::Ground;
 
-pub(crate) fn mqtt_tls() -> Suite {
-    transport::suite("mqtt_tls", Secure::new)
+pub(crate) fn all() -> [Suite; 3] {
+    [
+        transport::suite("mqtt_tls", Secure::new),
+        transport::suite("mqtt_dynsec", async || Provisioned::new(None).await),
+        transport::suite("mqtt_dynsec_shared", async || Provisioned::new(Some("smsgw")).await),
+    ]
 }
 
 struct Secure {
@@ -66,10 +71,6 @@ impl TransportFixture for Secure {
     }
 }
 
-pub(crate) fn mqtt_dynsec() -> Suite {
-    transport::suite("mqtt_dynsec", Provisioned::new)
-}
-
 struct Provisioned {
     // First: the transport goes before its broker does.
     transport: Arc<MqttTransport>,
@@ -78,10 +79,12 @@ struct Provisioned {
 }
 
 impl Provisioned {
-    async fn new() -> Result<Self, Absent> {
+    async fn new(share: Option<&str>) -> Result<Self, Absent> {
         let ground = Ground::start()?;
+        ground.provisioner().check().await.expect("check");
         let proxy = Proxy::start(ground.server.port(), 1).map_err(|missing| Absent(missing.0))?;
-        let config = MqttConfig { port: proxy.port(), ..ground.config() };
+        let share = share.map(str::to_owned);
+        let config = MqttConfig { port: proxy.port(), share, ..ground.config() };
         Ok(Self { transport: Arc::new(MqttTransport::new(config)), proxy, ground })
     }
 }

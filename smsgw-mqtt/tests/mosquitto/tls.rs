@@ -65,8 +65,11 @@ pub(crate) async fn what_is_wrong_with_files_is_told_before_anything_is_opened()
             assert_says(error.detail().expect("it says what to do"), words);
         }
     }
-    allow(&open_key, 0o640);
-    config(Some(&ca), Some(&open_cert), Some(&open_key)).check().expect("a group may read a key");
+    allow(&open_key, 0o604);
+    let error = config(Some(&ca), Some(&open_cert), Some(&open_key)).check().expect_err("nor may a group");
+    assert_says(error.detail().expect("it says what to do"), &[&format!("chmod 600 {}", open_key.display())]);
+    allow(&open_key, 0o400);
+    config(Some(&ca), Some(&open_cert), Some(&open_key)).check().expect("to read it is enough");
     config(Some(&ca), Some(&cert), Some(&key)).check().expect("all is well");
     Ok(())
 }

@@ -33,7 +33,7 @@ impl Gateway {
         Self::with(Arc::new(MqttTransport::new(place.config()))).await
     }
 
-    async fn with(transport: Arc<MqttTransport>) -> Self {
+    pub(crate) async fn with(transport: Arc<MqttTransport>) -> Self {
         let inbox = transport.open().await.expect("open");
         let gateway = Self { transport, inbox };
         gateway.until_ready().await;

@@ -6,6 +6,7 @@ mod ground;
 mod life;
 mod receive;
 mod send;
+mod share;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +55,12 @@ fn main() -> ExitCode {
             a_broker_is_killed_and_restarted,
             a_broker_that_is_not_there_is_told,
             closing_does_not_wait_for_a_broker_that_is_not_there;
+        share:
+            gateways_with_one_share_hear_each_word_once,
+            a_gateway_that_closes_leaves_its_share_at_once,
+            the_share_of_a_gateway_that_died_goes_to_the_others,
+            of_two_gateways_with_one_client_id_one_gives_up,
+            a_gateway_that_is_taken_over_once_or_twice_comes_back;
     };
     let mut trials = Vec::new();
     for (name, test) in everywhere {
