@@ -1,17 +1,19 @@
+//! What the demo keeps beside its database: the token, and the simulated phones.
+
 use std::error::Error;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use smsgw::gateway::{Handle, NewDevice};
 use smsgw::id::DeviceId;
 
-use crate::flags::Flags;
-
 /// Keeps every other gateway out of the data directory for as long as it is held.
 pub(crate) fn lock(data: &Path) -> Result<File, Box<dyn Error>> {
+    let failed = |error| format!("cannot make {} ({error}); see --data DIR", data.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let file = private(&data.join("gateway.lock"))?;
     file.try_lock().map_err(|_| format!("another gateway works in {}; see --data DIR", data.display()))?;
     Ok(file)
@@ -38,8 +40,8 @@ pub(crate) struct Phone {
 
 impl Demo {
     /// Reads what an earlier start wrote, and makes what is missing: the token, and as many devices as are wanted.
-    pub(crate) async fn prepare(handle: &Handle, flags: &Flags) -> Result<Self, Box<dyn Error>> {
-        let path = flags.data.join("demo.json");
+    pub(crate) async fn prepare(handle: &Handle, data: &Path, wanted: u16) -> Result<Self, Box<dyn Error>> {
+        let path = data.join("demo.json");
         let mut demo = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
             read => read
@@ -61,7 +63,7 @@ impl Demo {
             }
         }
         demo.devices = valid;
-        for n in demo.devices.len()..usize::from(flags.devices) {
+        for n in demo.devices.len()..usize::from(wanted) {
             let new = NewDevice::new(format!("Simulated phone {}", n + 1));
             let device = handle.create_device(account, new).await?;
             if let Some((key, _)) = handle.create_key(account, device.id, None).await? {
@@ -69,23 +71,7 @@ impl Demo {
             }
         }
         private(&path)?.write_all(&serde_json::to_vec_pretty(&demo)?)?;
-        demo.devices.truncate(usize::from(flags.devices));
+        demo.devices.truncate(usize::from(wanted));
         Ok(demo)
-    }
-
-    /// Says on standard output where everything is.
-    pub(crate) fn announce(&self, flags: &Flags, http: &str, mqtt: &str) {
-        let Self { token, devices } = self;
-        if flags.json {
-            let all = serde_json::json!({"http": http, "mqtt": mqtt, "token": token, "devices": devices});
-            return println!("{all}");
-        }
-        let phones = devices.len();
-        println!("smsgw is ready\n\n  API page  {http}/docs\n  devices   {mqtt}  ({phones} simulated)");
-        println!("  token     {token}\n\nSend a message:\n");
-        println!(
-            "  curl -s {http}/messages -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
-             -d '{{\"to\":\"+5351234567\",\"body\":\"Hola\"}}'\n"
-        );
     }
 }

@@ -1,48 +1,134 @@
-use std::net::SocketAddr;
+//! The command line. What is a setting is taken as text: `settings` reads it as it reads all other places.
+
 use std::path::PathBuf;
 use std::process::exit;
+use std::time::Duration;
 
-use clap::Parser;
-use smsgw::mqtt::broker::SharedAccount;
-use smsgw::rate::RateLimit;
+use clap::{Args, Parser, Subcommand};
 
-/// An SMS gateway to try: everything in one process, nothing to set up.
+use crate::settings::names::{self, Name};
+
+/// An SMS gateway. Without a command it serves; with nothing set, it is a demo: everything in one process.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version, args_override_self = true)]
+#[command(name = "gateway", version, args_override_self = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Flags {
-    /// Where to keep the database, the token and the simulated phones
-    #[arg(long, value_name = "DIR", default_value = "./smsgw-demo")]
-    pub(crate) data: PathBuf,
-    /// Where applications reach the gateway; port 0 takes a free one
-    #[arg(long, value_name = "IP:PORT", env = "HTTP_ADDR", default_value = "127.0.0.1:8000")]
-    pub(crate) http: SocketAddr,
-    /// Where devices reach the gateway; port 0 takes a free one
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:1883")]
-    pub(crate) mqtt: SocketAddr,
-    /// How many simulated phones to start
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=1_000))]
-    pub(crate) devices: u16,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeFlags,
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeFlags {
+    /// How many simulated phones to start; 1 where neither a database nor a broker is named, else none
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    pub(crate) devices: Option<u16>,
     /// Print one line of JSON instead of words
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an API token and print it
+    Token {
+        /// The account that it acts for, made where there is none; `demo` in the demo, else `default`
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+        /// How long it is good for, as 90d, 12h or 30m; for ever where nothing is said
+        #[arg(long, value_name = "TIME", value_parser = span)]
+        expires: Option<Duration>,
+        #[command(flatten)]
+        settings: SettingFlags,
+    },
+    /// Make a CA, and certificates of a server and a client, for MQTT over TLS
+    Certs {
+        /// Where to put them; nothing is ever overwritten
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// A name or an address by which clients reach the server, beside localhost and this machine's name
+        #[arg(long, value_name = "NAME_OR_IP")]
+        host: Vec<String>,
+    },
+    /// Test the settings and each backend, and name the cure
+    Check {
+        /// Print one line of JSON instead of words
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: SettingFlags,
+    },
+}
+
+/// Each also in the environment, in `.env` and, in lower case, in `smsgw.toml`; see the README
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings (before the environment, .env and smsgw.toml)")]
+pub(crate) struct SettingFlags {
+    /// Read this file instead of ./smsgw.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to keep the database, the token and the simulated phones [default: ./smsgw-demo]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where applications reach the gateway; port 0 takes a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<String>,
+    /// Where devices reach the embedded broker; port 0 takes a free one [default: 127.0.0.1:1883]
+    #[arg(long, value_name = "IP:PORT")]
+    mqtt: Option<String>,
+    /// Where they reach it over TLS, given a certificate and its key [default: 0.0.0.0:8883]
+    #[arg(long, value_name = "IP:PORT")]
+    mqtt_tls: Option<String>,
     /// How fast each device may be given messages, as 10/s, 10/m or 100/h
-    #[arg(long, value_name = "RATE", env = "RATE_LIMIT")]
-    pub(crate) rate_limit: Option<RateLimit>,
+    #[arg(long, value_name = "RATE")]
+    rate_limit: Option<String>,
     /// Listen beyond this machine, although nothing is encrypted
     #[arg(long)]
-    pub(crate) allow_insecure: bool,
-    /// The account that devices of the original protocol share; none without it
-    #[arg(long, value_name = "NAME", env = "MQTT_USERNAME", requires = "mqtt_password")]
+    allow_insecure: bool,
+    /// sqlite://PATH or postgres://…; a password in it is better off in the environment
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The queue: memory://, redis://…, amqp://… or postgres://…
+    #[arg(long, value_name = "URL")]
+    broker_url: Option<String>,
+    /// Where gateways tell each other what became of messages: redis://…
+    #[arg(long, value_name = "URL")]
+    result_backend: Option<String>,
+    /// An MQTT broker of yours instead of the embedded one
+    #[arg(long, value_name = "HOST")]
+    mqtt_broker_host: Option<String>,
+    /// Its port [default: 8883 with TLS, else 1883]
+    #[arg(long, value_name = "PORT")]
+    mqtt_broker_port: Option<String>,
+    /// The gateway's account there; on the embedded broker, the account that original devices share
+    #[arg(long, value_name = "NAME")]
     mqtt_username: Option<String>,
-    /// Its password
-    #[arg(long, value_name = "PASSWORD", env = "MQTT_PASSWORD", hide_env_values = true)]
+    /// Its password; better off in the environment
+    #[arg(long, value_name = "PASSWORD")]
     mqtt_password: Option<String>,
+    /// The gateway's client id on a broker of yours [default: smsgw-HOSTNAME]
+    #[arg(long, value_name = "ID")]
+    mqtt_client_id: Option<String>,
+    /// The account that original devices share on a broker of yours; its password is MQTT_DEVICE_PASSWORD
+    #[arg(long, value_name = "NAME")]
+    mqtt_device_username: Option<String>,
+    /// Our certificate for MQTT over TLS, a PEM file
+    #[arg(long, value_name = "FILE")]
+    mqtt_tls_cert: Option<String>,
+    /// Its private key, a PEM file that nobody else may read
+    #[arg(long, value_name = "FILE")]
+    mqtt_tls_key: Option<String>,
+    /// The CA that must have signed the other side's certificate, a PEM file
+    #[arg(long, value_name = "FILE")]
+    mqtt_ca_cert: Option<String>,
 }
 
 impl Flags {
-    /// Reads the command line and the environment; ends the process where something is wrong, with one sentence.
+    /// Reads the command line; ends the process where it is wrong, with one sentence.
     pub(crate) fn read() -> Self {
-        let flags = Self::try_parse().unwrap_or_else(|error| {
+        Self::try_parse().unwrap_or_else(|error| {
             let text = error.to_string();
             if !error.use_stderr() {
                 print!("{text}");
@@ -51,19 +137,50 @@ impl Flags {
             let line: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
             eprintln!("smsgw: {}; try --help", line.join(" ").trim_start_matches("error: "));
             exit(2);
-        });
-        let is_open = |address: SocketAddr| !address.ip().is_loopback() && !flags.allow_insecure;
-        if let Some(address) = [flags.http, flags.mqtt].into_iter().find(|address| is_open(*address)) {
-            eprintln!(
-                "smsgw: other machines reach {address}, unencrypted; add --allow-insecure to want that"
-            );
-            exit(78);
-        }
-        flags
+        })
     }
+}
 
-    pub(crate) fn shared_account(&self) -> Option<SharedAccount> {
-        let (username, password) = (self.mqtt_username.clone()?, self.mqtt_password.clone()?);
-        Some(SharedAccount { username, password: password.into() })
+impl SettingFlags {
+    /// Those that are there.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (Name, String)> {
+        let given = [
+            (names::DATA_DIR, &self.data),
+            (names::HTTP_ADDR, &self.http),
+            (names::MQTT_LISTEN, &self.mqtt),
+            (names::MQTT_TLS_LISTEN, &self.mqtt_tls),
+            (names::RATE_LIMIT, &self.rate_limit),
+            (names::DATABASE_URL, &self.database_url),
+            (names::BROKER_URL, &self.broker_url),
+            (names::RESULT_BACKEND, &self.result_backend),
+            (names::MQTT_BROKER_HOST, &self.mqtt_broker_host),
+            (names::MQTT_BROKER_PORT, &self.mqtt_broker_port),
+            (names::MQTT_USERNAME, &self.mqtt_username),
+            (names::MQTT_PASSWORD, &self.mqtt_password),
+            (names::MQTT_CLIENT_ID, &self.mqtt_client_id),
+            (names::MQTT_DEVICE_USERNAME, &self.mqtt_device_username),
+            (names::MQTT_TLS_CERT, &self.mqtt_tls_cert),
+            (names::MQTT_TLS_KEY, &self.mqtt_tls_key),
+            (names::MQTT_CA_CERT, &self.mqtt_ca_cert),
+        ];
+        let allow = self.allow_insecure.then(|| (names::ALLOW_INSECURE, "true".to_owned()));
+        given.map(|(name, text)| text.clone().map(|text| (name, text))).into_iter().flatten().chain(allow)
+    }
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    let wrong = "expected a whole number and m, h, d or w, as 90d";
+    let unit = text.chars().last().ok_or(wrong)?;
+    let seconds = match unit {
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return Err(wrong),
+    };
+    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong)?;
+    match count.checked_mul(seconds) {
+        Some(seconds) if (1..=100 * 366 * 86_400).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected more than nothing and less than 100 years"),
     }
 }

@@ -1,3 +1,5 @@
+//! Simulated phones, over MQTT like real ones.
+
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,61 @@
+//! Accounts of devices on a broker outside, where that can be told who may come in.
+
+use smsgw::error::{Error, ErrorKind, with_causes};
+use smsgw::mqtt::provision::DynsecProvisioner;
+use smsgw::provision::Provisioner;
+
+use crate::settings::{Mqtt, Outside};
+
+/// What is so where nobody tells the broker.
+const OPEN: &str = "not protected: every device that knows an account of the broker can read the messages and keys of \
+                    all others, unless the broker's own rules forbid it; revoked and expired keys still reach the broker";
+
+/// What tells the broker, where it lets itself be told. One that is away now is told later.
+pub(crate) async fn provisioner(mqtt: &Mqtt) -> Option<impl Provisioner> {
+    let Mqtt::Outside(outside) = mqtt else { return None };
+    let provisioner = dynsec(outside);
+    match provisioner.check().await {
+        Err(error) if is_without(&error) => {
+            tracing::warn!("{OPEN}: {}", with_causes(&error));
+            None
+        }
+        Err(error) => {
+            tracing::warn!("accounts of devices are not kept yet: {}", with_causes(&error));
+            Some(provisioner)
+        }
+        Ok(()) => Some(provisioner),
+    }
+}
+
+/// Whether the broker can be reached, and then whether it keeps its accounts apart.
+pub(crate) async fn look(outside: &Outside) -> (Result<String, String>, Option<Result<String, String>>) {
+    let config = &outside.config;
+    let reached = format!("{}:{} lets the gateway in", config.host, config.port);
+    match dynsec(outside).check().await {
+        Ok(()) => (Ok(reached), Some(Ok("each device has one, with its own topics only".into()))),
+        Err(error) if is_without(&error) => {
+            // A broker without accounts works; the gateway says at every start what that means.
+            (Ok(reached), Some(Ok(format!("{OPEN}: {}", with_causes(&error)))))
+        }
+        Err(error) if error.kind() == ErrorKind::Invalid => (Ok(reached), Some(Err(with_causes(&error)))),
+        Err(error) => (Err(format!("{}; see MQTT_BROKER_HOST", with_causes(&error))), None),
+    }
+}
+
+fn dynsec(outside: &Outside) -> DynsecProvisioner {
+    let provisioner = DynsecProvisioner::new(outside.config.clone());
+    match &outside.shared {
+        Some(account) => provisioner.with_shared_account(account.clone()),
+        None => provisioner,
+    }
+}
+
+/// The broker is there, and cannot be told or does not let us: so it will stay.
+fn is_without(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unsupported => true,
+        // Not where it refuses the login itself: that may be mended on the broker's side.
+        ErrorKind::Unauthorized => error.detail().is_some_and(|detail| detail.contains("administer")),
+        _ => false,
+    }
+}

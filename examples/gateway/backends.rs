@@ -1,0 +1,83 @@
+//! Makes the store and the queue that the settings name.
+
+use std::error::Error;
+use std::sync::Arc;
+#[cfg(feature = "postgres")]
+use std::time::Duration;
+
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "redis"))]
+use secrecy::ExposeSecret;
+#[cfg(feature = "amqp")]
+use smsgw::amqp::{AmqpConfig, AmqpQueue};
+use smsgw::error::with_causes;
+use smsgw::memory::MemoryQueue;
+#[cfg(feature = "postgres")]
+use smsgw::postgres::{PostgresConfig, PostgresQueue, PostgresStore};
+use smsgw::queue::Queue;
+#[cfg(feature = "redis")]
+use smsgw::redis::{RedisConfig, RedisQueue};
+use smsgw::sqlite::{SqliteConfig, SqliteStore};
+use smsgw::store::Store;
+use smsgw::time::SystemClock;
+
+use crate::settings::{QueueUrl, Settings, StoreUrl};
+
+/// How long a job of the queue in PostgreSQL is leased; the engine's own leases last as long.
+#[cfg(feature = "postgres")]
+const LEASE: Duration = Duration::from_secs(30);
+
+type Opened<T> = Result<Arc<T>, Box<dyn Error>>;
+
+/// Opens the database, and brings its schema up to date.
+pub(crate) async fn store(settings: &Settings) -> Opened<dyn Store> {
+    match &settings.store {
+        StoreUrl::Sqlite(path) => {
+            let store = SqliteStore::open(SqliteConfig::new(path), Arc::new(SystemClock)).await;
+            let see = if settings.keeps_database { "--data DIR" } else { "DATABASE_URL" };
+            Ok(Arc::new(store.map_err(|error| explained(&error, see))?))
+        }
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => {
+            let store = PostgresStore::connect(PostgresConfig::new(url.expose_secret())).await;
+            Ok(Arc::new(store.map_err(|error| explained(&error, "DATABASE_URL"))?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        StoreUrl::Postgres(url) => Err(not_built(url)),
+    }
+}
+
+/// Opens the queue, and makes what it needs where that is missing.
+pub(crate) async fn queue(settings: &Settings) -> Opened<dyn Queue> {
+    match &settings.queue {
+        QueueUrl::Memory => Ok(Arc::new(MemoryQueue::new())),
+        #[cfg(feature = "redis")]
+        QueueUrl::Redis(url) => opened(RedisQueue::open(RedisConfig::new(url.expose_secret())).await),
+        #[cfg(not(feature = "redis"))]
+        QueueUrl::Redis(url) => Err(not_built(url)),
+        #[cfg(feature = "amqp")]
+        QueueUrl::Amqp(url) => opened(AmqpQueue::open(AmqpConfig::new(url.expose_secret())).await),
+        #[cfg(not(feature = "amqp"))]
+        QueueUrl::Amqp(url) => Err(not_built(url)),
+        #[cfg(feature = "postgres")]
+        QueueUrl::Postgres(url) => {
+            opened(PostgresQueue::connect(PostgresConfig::new(url.expose_secret()), LEASE).await)
+        }
+        #[cfg(not(feature = "postgres"))]
+        QueueUrl::Postgres(url) => Err(not_built(url)),
+    }
+}
+
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "redis"))]
+fn opened(queue: smsgw::error::Result<impl Queue>) -> Opened<dyn Queue> {
+    Ok(Arc::new(queue.map_err(|error| explained(&error, "BROKER_URL"))?))
+}
+
+fn explained(error: &smsgw::error::Error, see: &str) -> String {
+    format!("{}; see {see}", with_causes(error))
+}
+
+/// The settings have refused such a URL before, in better words.
+#[cfg(not(all(feature = "amqp", feature = "postgres", feature = "redis")))]
+pub(crate) fn not_built(_: &secrecy::SecretString) -> Box<dyn Error> {
+    "this build lacks that backend".into()
+}

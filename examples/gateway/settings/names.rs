@@ -1,0 +1,71 @@
+//! What each setting is called: in the environment and `.env`, in `smsgw.toml` (the same in lower case), and as a flag.
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    pub(crate) name: &'static str,
+    /// Secrets have none: other users of the machine see what stands on a command line.
+    pub(crate) flag: Option<&'static str>,
+}
+
+impl Name {
+    const fn new(name: &'static str, flag: &'static str) -> Self {
+        Self { name, flag: Some(flag) }
+    }
+
+    const fn secret(name: &'static str) -> Self {
+        Self { name, flag: None }
+    }
+
+    /// How to set it, for whoever has to.
+    pub(crate) fn with_flag(self) -> String {
+        match self.flag {
+            Some(flag) => format!("{} ({flag})", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+pub(crate) const DATABASE_URL: Name = Name::new("DATABASE_URL", "--database-url");
+pub(crate) const BROKER_URL: Name = Name::new("BROKER_URL", "--broker-url");
+pub(crate) const RESULT_BACKEND: Name = Name::new("RESULT_BACKEND", "--result-backend");
+pub(crate) const RATE_LIMIT: Name = Name::new("RATE_LIMIT", "--rate-limit");
+pub(crate) const API_SECRET_KEY: Name = Name::secret("API_SECRET_KEY");
+pub(crate) const MQTT_BROKER_HOST: Name = Name::new("MQTT_BROKER_HOST", "--mqtt-broker-host");
+pub(crate) const MQTT_BROKER_PORT: Name = Name::new("MQTT_BROKER_PORT", "--mqtt-broker-port");
+pub(crate) const MQTT_USERNAME: Name = Name::new("MQTT_USERNAME", "--mqtt-username");
+pub(crate) const MQTT_PASSWORD: Name = Name::new("MQTT_PASSWORD", "--mqtt-password");
+pub(crate) const MQTT_CLIENT_ID: Name = Name::new("MQTT_CLIENT_ID", "--mqtt-client-id");
+pub(crate) const MQTT_DEVICE_USERNAME: Name = Name::new("MQTT_DEVICE_USERNAME", "--mqtt-device-username");
+pub(crate) const MQTT_DEVICE_PASSWORD: Name = Name::secret("MQTT_DEVICE_PASSWORD");
+pub(crate) const MQTT_TLS_CERT: Name = Name::new("MQTT_TLS_CERT", "--mqtt-tls-cert");
+pub(crate) const MQTT_TLS_KEY: Name = Name::new("MQTT_TLS_KEY", "--mqtt-tls-key");
+pub(crate) const MQTT_CA_CERT: Name = Name::new("MQTT_CA_CERT", "--mqtt-ca-cert");
+pub(crate) const MQTT_LISTEN: Name = Name::new("MQTT_LISTEN", "--mqtt");
+pub(crate) const MQTT_TLS_LISTEN: Name = Name::new("MQTT_TLS_LISTEN", "--mqtt-tls");
+pub(crate) const HTTP_ADDR: Name = Name::new("HTTP_ADDR", "--http");
+pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
+pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
+
+pub(crate) const ALL: [Name; 20] = [
+    DATABASE_URL,
+    BROKER_URL,
+    RESULT_BACKEND,
+    RATE_LIMIT,
+    API_SECRET_KEY,
+    MQTT_BROKER_HOST,
+    MQTT_BROKER_PORT,
+    MQTT_USERNAME,
+    MQTT_PASSWORD,
+    MQTT_CLIENT_ID,
+    MQTT_DEVICE_USERNAME,
+    MQTT_DEVICE_PASSWORD,
+    MQTT_TLS_CERT,
+    MQTT_TLS_KEY,
+    MQTT_CA_CERT,
+    MQTT_LISTEN,
+    MQTT_TLS_LISTEN,
+    HTTP_ADDR,
+    ALLOW_INSECURE,
+    DATA_DIR,
+];
