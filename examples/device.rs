@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::Parser;
 use smsgw::error::with_causes;
 use smsgw::mqtt::device::{Device, DeviceError, Outcome, Radio, RadioError, Sms, Status};
+use smsgw::mqtt::transport::TlsConfig;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(version, arg_required_else_help = false)]
 struct Args {
-    /// The gateway's broker: mqtt://HOST[:PORT]
+    /// The gateway's broker: mqtt://HOST[:PORT], or mqtts:// for TLS
     #[arg(long, value_name = "URL")]
     mqtt: String,
     /// The device id that the gateway gave
@@ -35,6 +36,15 @@ struct Args {
     /// The API key that the gateway gave
     #[arg(long, env = "SMSGW_DEVICE_KEY", hide_env_values = true)]
     key: String,
+    /// With mqtts: the CA of the broker's certificate [default: those of this machine]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// With mqtts: the certificate to show, where the broker wants one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    tls_key: Option<PathBuf>,
     /// Where to keep what must survive a crash [default: memory only]
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -150,6 +160,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         random: args.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
     let mut builder = Device::builder(&args.mqtt, &args.id, args.key)
+        .tls(TlsConfig { ca: args.ca, cert: args.cert, key: args.tls_key })
         .agent(concat!("smsgw-example/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = &args.journal {
         builder = builder.journal(path);

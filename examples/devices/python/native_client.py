@@ -2,6 +2,7 @@
 """A native smsgw device around any command that sends an SMS. Needs paho-mqtt 1.6 or 2.x, nothing else.
 
     native_client.py mqtt://HOST:1883 ID KEY --exec 'termux-sms-send -n {to}'
+    native_client.py mqtts://HOST:8883 ID KEY --ca ca.crt --exec 'termux-sms-send -n {to}'
 
 The text goes to the command's standard input; an argument may say {to}, {body} or {sim} instead. No shell is
 involved. Exit code 0 means sent. The rules that it keeps are those of docs/PROTOCOL.md.
@@ -164,7 +165,10 @@ class Device:
                 self.report(id, "unknown", "interrupted")
             for sms in self.journal.waiting():
                 self.report(sms["id"], "acknowledged")
-        self.client.connect_async(url.hostname, url.port or 1883, keepalive=30)
+        tls = url.scheme == "mqtts"
+        if tls:
+            self.client.tls_set(ca_certs=self.args.ca, certfile=self.args.cert, keyfile=self.args.tls_key)
+        self.client.connect_async(url.hostname, url.port or (8883 if tls else 1883), keepalive=30)
         self.client.loop_start()
         threading.Thread(target=self.speak, daemon=True).start()
         while True:
@@ -191,14 +195,17 @@ class Device:
 
 def main():
     args = argparse.ArgumentParser(description="A native smsgw device around a command that sends an SMS.")
-    args.add_argument("url", help="mqtt://HOST[:PORT]")
+    args.add_argument("url", help="mqtt://HOST[:PORT], or mqtts:// for TLS")
     args.add_argument("id", help="the device id")
     args.add_argument("key", help="its API key")
     args.add_argument("--exec", required=True, help="the command, such as: termux-sms-send -n {to}")
+    args.add_argument("--ca", help="with mqtts: the CA of the broker; default: those of this machine")
+    args.add_argument("--cert", help="with mqtts: the certificate to show, if the broker wants one")
+    args.add_argument("--tls-key", help="its private key")
     args.add_argument("--journal", default="smsgw-device.journal", help="default: %(default)s")
     args = args.parse_args()
-    if urlsplit(args.url).scheme != "mqtt" or not urlsplit(args.url).hostname:
-        sys.exit("the broker address must read mqtt://HOST or mqtt://HOST:PORT")
+    if urlsplit(args.url).scheme not in ("mqtt", "mqtts") or not urlsplit(args.url).hostname:
+        sys.exit("the broker address must read mqtt://HOST or mqtts://HOST, with or without :PORT")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     device = Device(args)
     try:
