@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::DeviceId;
 use crate::key::{Credential, KeyId};
 use crate::provision::{Grant, Provisioner, Resynced, ValidKeys};
-use crate::seal::{Sealed, Sealer};
+use crate::seal::{Seal, Sealed};
 use crate::time::Timestamp;
 use crate::transport::{Address, TopicKey};
 
@@ -32,7 +32,7 @@ const NAMED: usize = 20;
 #[derive(Debug, Default)]
 pub(super) struct BrokerAccounts {
     pub(super) provisioner: Option<Arc<dyn Provisioner>>,
-    pub(super) sealer: Option<Sealer>,
+    pub(super) sealer: Option<Arc<dyn Seal>>,
     /// When valid keys end, as far as this gateway knows.
     ends: Mutex<BTreeSet<(Timestamp, KeyId)>>,
     /// There is an earlier end than before, perhaps.
@@ -42,7 +42,7 @@ pub(super) struct BrokerAccounts {
 }
 
 impl BrokerAccounts {
-    pub(super) fn new(provisioner: Option<Arc<dyn Provisioner>>, sealer: Option<Sealer>) -> Self {
+    pub(super) fn new(provisioner: Option<Arc<dyn Provisioner>>, sealer: Option<Arc<dyn Seal>>) -> Self {
         Self { provisioner, sealer, ..Self::default() }
     }
 
@@ -140,7 +140,7 @@ async fn welcome(shared: &Shared) -> Result<()> {
     for ids in ids.chunks(PAGE) {
         for device in shared.store.find_devices(ids).await?.into_iter().flatten() {
             let Some(key) = used.remove(&device.id) else { continue };
-            let Some(secret) = open(sealer, &key) else { continue };
+            let Some(secret) = open(&**sealer, &key) else { continue };
             // One that has said who it is meanwhile knows better.
             if shared.fleet.account(device.id).is_none() {
                 let topic = TopicKey::from(secret);
@@ -224,7 +224,7 @@ impl ValidKeys for Shared {
             device: key.device,
             protocol,
             key: key.id,
-            secret: accounts.sealer.as_ref().and_then(|sealer| open(sealer, &key)),
+            secret: accounts.sealer.as_ref().and_then(|sealer| open(&**sealer, &key)),
         };
         Ok(keys.into_iter().map(grant).collect())
     }
@@ -243,7 +243,7 @@ async fn each_valid(shared: &Shared, mut f: impl FnMut(DeviceKey, Protocol)) -> 
     }
 }
 
-fn open(sealer: &Sealer, key: &DeviceKey) -> Option<SecretString> {
+fn open(sealer: &dyn Seal, key: &DeviceKey) -> Option<SecretString> {
     let opened = sealer.open(key.id.as_bytes(), key.sealed.as_ref()?);
     if opened.is_err() {
         tracing::warn!(

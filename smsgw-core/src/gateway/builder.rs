@@ -13,7 +13,7 @@ use crate::id::IdSource;
 use crate::provision::Provisioner;
 use crate::queue::Queue;
 use crate::rate::RateLimit;
-use crate::seal::Sealer;
+use crate::seal::Seal;
 use crate::store::Store;
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
@@ -28,7 +28,7 @@ pub struct GatewayBuilder {
     clock: Arc<dyn Clock>,
     rate_limit: Option<RateLimit>,
     provisioner: Option<Arc<dyn Provisioner>>,
-    sealer: Option<Sealer>,
+    sealer: Option<Arc<dyn Seal>>,
     observer_capacity: usize,
     settings: Settings,
 }
@@ -69,8 +69,8 @@ impl GatewayBuilder {
     /// What seals the keys of devices of the original protocol, so that they can be read back: a broker that outlives
     /// this gateway holds these devices' connections, and their topics are made of their keys. Default: such devices
     /// are reached again when they authenticate again.
-    pub fn sealer(mut self, sealer: Sealer) -> Self {
-        self.sealer = Some(sealer);
+    pub fn sealer(mut self, sealer: impl Seal) -> Self {
+        self.sealer = Some(Arc::new(sealer));
         self
     }
 
