@@ -85,42 +85,48 @@ impl Deployment {
         ]
     }
 
-    fn command(&self, name: &str, settings: &[(&str, String)]) -> Command {
-        let home = self.dir.path().join(name);
-        std::fs::create_dir_all(&home).expect("a directory");
-        let mut command = Command::new(example("gateway"));
-        command.env_clear().envs(settings.iter().map(|(name, value)| (name, value))).current_dir(home);
-        command
-    }
-
-    /// Starts a gateway with these settings and no others, in a directory of that name, and waits until it is ready.
+    /// As [`start`], with the broker of this deployment.
     pub(crate) fn gateway(&self, name: &str, settings: &[(&str, String)]) -> Gateway {
-        let token = self.command(name, settings).args(["token", "--account", "test"]).output().expect("runs");
-        assert!(token.status.success(), "{}", String::from_utf8_lossy(&token.stderr));
-        let log = self.dir.path().join(name).with_extension("log");
-        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let process = Process::start(self.command(name, settings).arg("--json").stderr(stderr));
-        let Some(first) = process.line(PATIENCE) else {
-            panic!("no first line; the log: {}", std::fs::read_to_string(&log).unwrap_or_default());
-        };
-        let ready: Value = serde_json::from_str(&first).expect("the first line is JSON");
-        let gateway = Gateway {
-            process,
-            http: ready["http"].as_str().expect("an address").to_owned(),
-            mqtt: self.broker_url(),
-            token: String::from_utf8(token.stdout).expect("text").trim().to_owned(),
-            devices: Vec::new(),
-            log,
-        };
-        crate::support::eventually("it is ready", || (gateway.get("/health/ready").0 == 200).then_some(()));
-        gateway
+        start(self.path(), name, settings, self.broker_url())
     }
 
     /// What `gateway check` says with these settings: its exit code and its lines.
     pub(crate) fn check(&self, name: &str, settings: &[(&str, String)]) -> (Option<i32>, String) {
-        let output = self.command(name, settings).arg("check").output().expect("runs");
+        let output = command(self.path(), name, settings).arg("check").output().expect("runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// The gateway's program with these settings and no others, in a directory of that name.
+fn command(dir: &Path, name: &str, settings: &[(&str, String)]) -> Command {
+    let home = dir.join(name);
+    std::fs::create_dir_all(&home).expect("a directory");
+    let mut command = Command::new(example("gateway"));
+    command.env_clear().envs(settings.iter().map(|(name, value)| (name, value))).current_dir(home);
+    command
+}
+
+/// Starts a gateway, and waits until it is ready; devices find it at `mqtt`.
+pub(crate) fn start(dir: &Path, name: &str, settings: &[(&str, String)], mqtt: String) -> Gateway {
+    let token = command(dir, name, settings).args(["token", "--account", "test"]).output().expect("runs");
+    assert!(token.status.success(), "{}", String::from_utf8_lossy(&token.stderr));
+    let log = dir.join(name).with_extension("log");
+    let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
+    let process = Process::start(command(dir, name, settings).arg("--json").stderr(stderr));
+    let Some(first) = process.line(PATIENCE) else {
+        panic!("no first line; the log: {}", std::fs::read_to_string(&log).unwrap_or_default());
+    };
+    let ready: Value = serde_json::from_str(&first).expect("the first line is JSON");
+    let gateway = Gateway {
+        process,
+        http: ready["http"].as_str().expect("an address").to_owned(),
+        mqtt,
+        token: String::from_utf8(token.stdout).expect("text").trim().to_owned(),
+        devices: Vec::new(),
+        log,
+    };
+    crate::support::eventually("it is ready", || (gateway.get("/health/ready").0 == 200).then_some(()));
+    gateway
 }
 
 /// Set up as `deploy/README.md` says.

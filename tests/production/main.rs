@@ -5,6 +5,7 @@
 mod support;
 
 mod deployment;
+mod open_broker;
 mod original_client;
 mod original_settings;
 mod two_gateways;
