@@ -21,7 +21,7 @@ use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use smsgw::error::with_causes;
+use smsgw::error::{ErrorKind, with_causes};
 
 use flags::{Command, Flags};
 use settings::Settings;
@@ -61,7 +61,12 @@ fn ended(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("smsgw: {}", with_causes(&*problem));
-            ExitCode::FAILURE
+            // The broker has no place for this gateway as it is set up: started again, it would only push out another.
+            let refused = problem.downcast_ref::<smsgw::error::Error>();
+            match refused.is_some_and(|error| error.kind() == ErrorKind::Unauthorized) {
+                true => ExitCode::from(78),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ fn two_with_one_client_id_end_with_a_reason() {
     settings.push(("MQTT_CLIENT_ID", "smsgw-same".into()));
     let first = deployment.gateway("first", &settings);
     let mut second = first_to_end(&deployment, &settings, first);
-    assert_ne!(second.process.exit_code(), Some(0));
+    assert_eq!(second.process.exit_code(), Some(78), "a supervisor must not start it again");
     let log = second.log();
     assert!(log.contains("MQTT_CLIENT_ID"), "{log}");
 }

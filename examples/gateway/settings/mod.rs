@@ -22,7 +22,7 @@ use smsgw::seal::MIN_SECRET;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
     ALLOW_INSECURE, API_SECRET_KEY, BROKER_URL, DATA_DIR, DATABASE_URL, HTTP_ADDR, MQTT_BROKER_HOST,
-    RATE_LIMIT, RESULT_BACKEND,
+    MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND,
 };
 pub(crate) use self::problem::Problem;
 use self::reader::Reader;
@@ -71,7 +71,11 @@ impl Settings {
             reader.refuse(HTTP_ADDR, why);
         }
         let mqtt = mqtt::read(&mut reader, allow_insecure);
-        let is_bare = !reader.has(DATABASE_URL) && !reader.has(MQTT_BROKER_HOST);
+        // A simulated phone would take its part of an operator's messages and say that they were delivered.
+        let is_bare =
+            [DATABASE_URL, BROKER_URL, RESULT_BACKEND, API_SECRET_KEY, MQTT_BROKER_HOST, MQTT_TLS_CERT]
+                .into_iter()
+                .all(|name| !reader.has(name));
         let devices = devices.unwrap_or(is_bare.into());
         if devices > 0 && matches!(&mqtt, Mqtt::Outside(outside) if outside.config.tls.is_some()) {
             let why = "simulated phones speak no TLS; leave them out, or use a broker without TLS";

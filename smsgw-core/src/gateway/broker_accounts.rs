@@ -104,7 +104,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             tracing::warn!(%error, "could not read the keys of original devices; trying again");
             shared.stop.is_cancelled()
         };
-        let _ = until_done(|| welcome(&shared), given_up).await;
+        if let Err(error) = until_done(|| welcome(&shared), given_up).await {
+            tracing::error!(%error, "original devices are reached when they authenticate again");
+        }
         match &shared.broker_accounts.provisioner {
             Some(provisioner) => keep(&shared, &**provisioner).await,
             None => std::future::pending().await,

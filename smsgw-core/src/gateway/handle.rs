@@ -267,7 +267,8 @@ impl Handle {
     }
 
     /// Ends an API key of a device of an account, and the device's session; `false` where there is no such key. A
-    /// device that has another valid key comes back with that.
+    /// device that has another valid key comes back with that, unless its broker has one password a device: then a new key
+    /// must be made.
     ///
     /// # Errors
     /// Any error of the store, the provisioner or the transport. After one of the latter two the key is revoked, and the

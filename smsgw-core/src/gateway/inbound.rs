@@ -4,6 +4,7 @@ mod presence;
 mod reports;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -12,12 +13,16 @@ use super::retry::{is_poison, until_done};
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, ReportId};
 use crate::store::ReceivedSms;
-use crate::transport::{Ack, Address, Command, DeviceEvent, Downlink, InboundSms, Inbox};
+use crate::transport::{Ack, Address, Command, DeviceEvent, Downlink, InboundSms, Inbox, Sent};
 
 /// Deliveries of one write.
 const BATCH: usize = 512;
 /// Receipts that are on their way at once.
 const RECEIPTS: usize = 4;
+
+/// How long an original device may take to subscribe to the answer that it has asked for.
+const LISTENS_WITHIN: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1_500)];
 
 /// Hears until the transport is closed and nothing is left.
 pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
@@ -166,9 +171,29 @@ async fn reply(shared: &Arc<Shared>, permits: &Arc<Semaphore>, replies: Vec<Down
     let Ok(permit) = permits.clone().acquire_owned().await else { return };
     let task = shared.clone();
     shared.sending.spawn(async move {
-        if let Err(error) = task.transport.send(&replies).await {
-            tracing::debug!(%error, "could not send receipts; the devices report again");
-        }
+        let sent = task.transport.send(&replies).await;
         drop(permit);
+        match sent {
+            Ok(sent) => answer_again(&task, replies, sent).await,
+            Err(error) => tracing::debug!(%error, "could not send receipts; the devices report again"),
+        }
     });
+}
+
+/// An original device asks before it has subscribed to the answer: where nobody listened, it is said again.
+async fn answer_again(shared: &Shared, mut replies: Vec<Downlink>, mut sent: Vec<Sent>) {
+    for pause in LISTENS_WITHIN {
+        let unheard = replies.into_iter().zip(sent).filter(|(reply, sent)| {
+            matches!(reply.command, Command::Authentication { .. }) && matches!(sent, Sent::NoSubscriber)
+        });
+        replies = unheard.map(|(reply, _)| reply).collect();
+        if replies.is_empty() || shared.stop.is_cancelled() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        sent = match shared.transport.send(&replies).await {
+            Ok(sent) => sent,
+            Err(_) => return,
+        };
+    }
 }

@@ -42,14 +42,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Frees the places of messages whose reports have come in at other gateways.
 async fn compare(shared: &Shared) -> Result<()> {
     let now = shared.clock.now();
-    let held = shared.fleet.long_held(now - HELD_FOR, now, BATCH);
-    if held.is_empty() {
-        return Ok(());
+    loop {
+        // What was asked for is not named again: this ends.
+        let held = shared.fleet.long_held(now - HELD_FOR, now, BATCH);
+        if held.is_empty() {
+            return Ok(());
+        }
+        let still = shared.store.in_hand(&held).await?;
+        let gone = held.iter().zip(still).filter(|(_, still)| !still).map(|(held, _)| (held.device, held.id));
+        shared.fleet.release(gone, now);
     }
-    let still = shared.store.in_hand(&held).await?;
-    let gone = held.iter().zip(still).filter(|(_, still)| !still).map(|(held, _)| (held.device, held.id));
-    shared.fleet.release(gone, now);
-    Ok(())
 }
 
 async fn look(shared: &Shared) -> Result<()> {
