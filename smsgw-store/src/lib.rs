@@ -12,6 +12,8 @@ mod handover;
 mod heard;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod known;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod looks;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod packed;
 #[cfg(feature = "postgres")]

@@ -160,6 +160,21 @@ pub struct Next {
     pub waits_for: Option<WaitsFor>,
 }
 
+impl Next {
+    /// What a claim for `device` writes, under a lease until `until`; the caller raises the epoch.
+    pub fn claimed(device: DeviceId, until: Timestamp) -> Self {
+        Self {
+            state: State::Sending,
+            device: Some(device),
+            reason: None,
+            failure: None,
+            due_at: None,
+            check_at: Some(until),
+            waits_for: None,
+        }
+    }
+}
+
 /// What becomes of a message whose `check_at` has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overdue {

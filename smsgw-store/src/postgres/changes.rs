@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::rows::{Held, device_uuid, epoch_code};
+use crate::looks::looks;
 
 /// Writes heads and events of the messages whose rows are still the versions that were decided about, and answers the
 /// ids of the others.
@@ -138,16 +139,7 @@ impl Changes {
     /// Claims the message that reads `held` for `device`, until `until`.
     pub(super) fn claim(&mut self, held: &mut Held, device: DeviceId, until: Timestamp) {
         held.head.epoch += 1;
-        let next = Next {
-            state: State::Sending,
-            device: Some(device),
-            reason: None,
-            failure: None,
-            due_at: None,
-            check_at: Some(until),
-            waits_for: None,
-        };
-        self.apply(held, next, None);
+        self.apply(held, Next::claimed(device, until), None);
     }
 
     /// Keeps a report that came too late for the message that reads `held`.
@@ -271,16 +263,4 @@ impl<'e> Noted<'e> {
         }
         noted
     }
-}
-
-/// The columns `check_at` and `requeue_at` of a message that the rules want looked at at `check_at`.
-///
-/// A queued message may wait long for its turn, and thousands with it. As long as their queue has not run dry they
-/// need looking at only at the end of their lives, and must not stand in the way of those that are due.
-pub(super) fn looks(
-    state: State,
-    check_at: Option<Timestamp>,
-    expires_at: Timestamp,
-) -> (Option<Timestamp>, Option<Timestamp>) {
-    if state == State::Queued { (Some(expires_at), check_at) } else { (check_at, None) }
 }

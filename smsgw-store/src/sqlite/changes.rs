@@ -11,6 +11,7 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sql::{Args, Batch, Script, part, parts};
+use crate::looks::looks;
 
 /// What is written of a message when its state changes. A null time keeps the one that is there.
 pub(super) const UPDATE: Batch = Batch {
@@ -133,16 +134,7 @@ impl Changes {
         until: Timestamp,
     ) {
         head.epoch += 1;
-        let next = Next {
-            state: State::Sending,
-            device: Some(device),
-            reason: None,
-            failure: None,
-            due_at: None,
-            check_at: Some(until),
-            waits_for: None,
-        };
-        self.apply(seq, id, head, next, None);
+        self.apply(seq, id, head, Next::claimed(device, until), None);
     }
 
     /// Keeps a report that came too late for the message that reads `head`.
@@ -195,18 +187,6 @@ fn bind_changed(args: &mut Args, changed: &Changed) -> Result<(), BoxDynError> {
     args.add_time_or_null(changed.delivered_at)?;
     args.add(next.failure.as_ref().map(|failure| failure.code.as_str()))?;
     args.add(next.failure.as_ref().and_then(|failure| failure.detail.as_deref()))
-}
-
-/// The columns `check_at` and `requeue_at` of a message that the rules want looked at at `check_at`.
-///
-/// A queued message may wait long for its turn, and thousands with it. As long as their queue has not run dry they
-/// need looking at only at the end of their lives, and must not stand in the way of those that are due.
-pub(super) fn looks(
-    state: State,
-    check_at: Option<Timestamp>,
-    expires_at: Timestamp,
-) -> (Option<Timestamp>, Option<Timestamp>) {
-    if state == State::Queued { (Some(expires_at), check_at) } else { (check_at, None) }
 }
 
 /// Has `script` write `events`, in order.

@@ -8,12 +8,13 @@ use smsgw_core::time::Timestamp;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteConnection;
 
-use super::changes::{Event, add_events, looks};
+use super::changes::{Event, add_events};
 use super::classify::is_repeated;
 use super::rows::{Hex, MESSAGES_BY_ID, MessageRow, message_json, priority_code};
 use super::sql::{Args, Batch, Script, part, parts};
 use super::writer::Transaction;
 use crate::known::Known;
+use crate::looks::looks;
 
 const INSERT: Batch = Batch {
     head: "INSERT INTO messages (seq, id, account, state, reason, recipient, body, device, device_fixed, sim, \

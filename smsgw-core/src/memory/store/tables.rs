@@ -91,16 +91,7 @@ impl Indexes {
         now: Timestamp,
     ) -> Message {
         row.message.attempts += 1;
-        let next = Next {
-            state: State::Sending,
-            device: Some(device),
-            reason: None,
-            failure: None,
-            due_at: None,
-            check_at: Some(now + lease),
-            waits_for: None,
-        };
-        self.write(row, next, now);
+        self.write(row, Next::claimed(device, now + lease), now);
         row.message.clone()
     }
 
