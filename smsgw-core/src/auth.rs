@@ -92,7 +92,7 @@ impl Authenticator {
             Ok(credential) => credential,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let record = self.store.find_key(credential.id()).await?;
+        let record = self.store.find_keys(&[credential.id()]).await?.pop().flatten();
         let checked =
             self.check(&credential, record.as_ref().map(|r| (&r.digest, r.expires_at, r.revoked_at)));
         let record = match checked.and(record.ok_or(Refusal::Unknown)) {

@@ -35,6 +35,7 @@ type Rows = BTreeMap<KeyId, (DeviceId, Option<String>)>;
 struct Broker {
     rows: Mutex<Rows>,
     is_away: AtomicBool,
+    stalls: AtomicBool,
 }
 
 impl Accounts {
@@ -86,6 +87,9 @@ impl Provisioner for Accounts {
     }
 
     async fn grant(&self, grants: &[Grant]) -> Result<()> {
+        if self.0.stalls.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let rows = grants.iter().map(|grant| {
             let secret = grant.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
             (grant.key, (grant.device, secret))
@@ -236,6 +240,18 @@ async fn a_key_that_cannot_be_granted_is_none() {
     setup.accounts.set_away(true);
     let refused = setup.handle.create_key(setup.account, phone, None).await.expect_err("the broker is away");
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    let keys = setup.handle.keys(setup.account, phone).await.expect("keys").expect("the device is there");
+    assert!(keys.iter().all(|key| !key.is_valid(setup.handle.now())), "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_for_a_key() {
+    let setup = setup().await;
+    let phone = setup.device(Protocol::Native).await;
+    setup.accounts.0.stalls.store(true, Ordering::SeqCst);
+    let made = setup.handle.create_key(setup.account, phone, None);
+    let refused = tokio::time::timeout(Duration::from_secs(30), made).await.expect("an answer");
+    assert_eq!(refused.expect_err("nobody was told").kind(), ErrorKind::Timeout);
     let keys = setup.handle.keys(setup.account, phone).await.expect("keys").expect("the device is there");
     assert!(keys.iter().all(|key| !key.is_valid(setup.handle.now())), "{keys:?}");
 }

@@ -25,6 +25,8 @@ use crate::transport::{Address, TopicKey};
 const RESYNC_EVERY: Duration = Duration::from_secs(600);
 /// Keys of one question to the store.
 const PAGE: usize = 1_000;
+/// How long a caller waits for the broker: during a comparison of everything others must wait.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How many devices a warning names.
 const NAMED: usize = 20;
 
@@ -66,7 +68,7 @@ impl BrokerAccounts {
             key: key.id,
             secret: Some(SecretString::from(secret.expose())),
         };
-        self.noted(provisioner.grant(&[grant]).await)?;
+        self.soon(provisioner.grant(&[grant])).await?;
         if let Some(end) = key.expires_at {
             self.lock().insert((end, key.id));
             self.sooner.notify_one();
@@ -77,13 +79,22 @@ impl BrokerAccounts {
     /// Shuts out whoever uses a key that has ended.
     pub(super) async fn disable(&self, key: KeyId) -> Result<()> {
         let Some(provisioner) = &self.provisioner else { return Ok(()) };
-        self.noted(provisioner.disable(&[key]).await).map(drop)
+        self.soon(provisioner.disable(&[key])).await.map(drop)
     }
 
     /// Removes what a device has there.
     pub(super) async fn remove(&self, device: DeviceId) -> Result<()> {
         let Some(provisioner) = &self.provisioner else { return Ok(()) };
-        self.noted(provisioner.remove(&[device]).await).map(drop)
+        self.soon(provisioner.remove(&[device])).await.map(drop)
+    }
+
+    /// For a caller who waits: what takes too long is left to the next comparison.
+    async fn soon<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let answer = tokio::time::timeout(ANSWER_WITHIN, call).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, "gateway", "tell the broker")
+                .with_detail("the broker's accounts are being brought up to date; try again"))
+        });
+        self.noted(answer)
     }
 
     /// Whatever failed is made good by comparing everything.
@@ -139,10 +150,14 @@ async fn welcome(shared: &Shared) -> Result<()> {
     .await?;
     let ids: Vec<DeviceId> = used.keys().copied().collect();
     let mut count = 0;
+    let mut foreign = Vec::new();
     for ids in ids.chunks(PAGE) {
         for device in shared.store.find_devices(ids).await?.into_iter().flatten() {
             let Some(key) = used.remove(&device.id) else { continue };
-            let Some(secret) = open(&**sealer, &key) else { continue };
+            let Some(secret) = open(&**sealer, &key) else {
+                foreign.push(device.id);
+                continue;
+            };
             // One that has said who it is meanwhile knows better.
             if shared.fleet.account(device.id).is_none() {
                 let topic = TopicKey::from(secret);
@@ -151,6 +166,7 @@ async fn welcome(shared: &Shared) -> Result<()> {
             }
         }
     }
+    warn_of_seals(&foreign);
     if count > 0 {
         tracing::info!(count, "devices of the original protocol may still listen");
     }
@@ -205,10 +221,9 @@ fn report(done: &Resynced, keyless_before: &[DeviceId]) {
         tracing::info!(granted, enabled, disabled, removed, "brought the broker's accounts up to date");
     }
     if !keyless.is_empty() && keyless != keyless_before {
-        let named: Vec<String> = keyless.iter().take(NAMED).map(DeviceId::to_string).collect();
         tracing::warn!(
             count = keyless.len(),
-            devices = named.join(" "),
+            devices = named(keyless),
             "the broker has no account for these devices, and their keys are not known whole: give each a new key",
         );
     }
@@ -222,13 +237,17 @@ impl ValidKeys for Shared {
         keys.sort_unstable_by_key(|(key, _)| (key.created_at, key.id));
         let accounts = &self.broker_accounts;
         accounts.lock().extend(keys.iter().filter_map(|(key, _)| Some((key.expires_at?, key.id))));
-        let grant = |(key, protocol): (DeviceKey, Protocol)| Grant {
-            device: key.device,
-            protocol,
-            key: key.id,
-            secret: accounts.sealer.as_ref().and_then(|sealer| open(&**sealer, &key)),
+        let mut foreign = Vec::new();
+        let grant = |(key, protocol): (DeviceKey, Protocol)| {
+            let secret = accounts.sealer.as_ref().and_then(|sealer| open(&**sealer, &key));
+            if secret.is_none() && key.sealed.is_some() && accounts.sealer.is_some() {
+                foreign.push(key.device);
+            }
+            Grant { device: key.device, protocol, key: key.id, secret }
         };
-        Ok(keys.into_iter().map(grant).collect())
+        let grants = keys.into_iter().map(grant).collect();
+        warn_of_seals(&foreign);
+        Ok(grants)
     }
 }
 
@@ -246,12 +265,20 @@ async fn each_valid(shared: &Shared, mut f: impl FnMut(DeviceKey, Protocol)) -> 
 }
 
 fn open(sealer: &dyn Seal, key: &DeviceKey) -> Option<SecretString> {
-    let opened = sealer.open(key.id.as_bytes(), key.sealed.as_ref()?);
-    if opened.is_err() {
+    sealer.open(key.id.as_bytes(), key.sealed.as_ref()?).ok()
+}
+
+fn warn_of_seals(devices: &[DeviceId]) {
+    if !devices.is_empty() {
         tracing::warn!(
-            key = %key.id, device = %key.device,
-            "a key was sealed under another secret: give this gateway the secret of before, or the device a new key",
+            count = devices.len(),
+            devices = named(devices),
+            "the keys of these devices were sealed under another secret: give this gateway the secret of before, or \
+             each device a new key",
         );
     }
-    opened.ok()
+}
+
+fn named(devices: &[DeviceId]) -> String {
+    devices.iter().take(NAMED).map(DeviceId::to_string).collect::<Vec<_>>().join(" ")
 }

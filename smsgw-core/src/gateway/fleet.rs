@@ -224,13 +224,22 @@ impl Fleet {
         }
     }
 
+    /// The keys that devices came in with and use now.
+    pub(super) fn keys_in_use(&self) -> Vec<(DeviceId, KeyId)> {
+        let inner = self.lock();
+        let in_use = inner.links.iter().filter(|(_, link)| link.online);
+        in_use.filter_map(|(device, link)| Some((*device, link.key.as_ref()?.id))).collect()
+    }
+
     /// A key is no longer good: the device that came in with it is there no more.
-    pub(super) fn forget_key(&self, device: DeviceId, key: KeyId) {
+    /// Whether there was one.
+    pub(super) fn forget_key(&self, device: DeviceId, key: KeyId) -> bool {
         let uses = |link: &Link| link.key.as_ref().is_some_and(|used| used.id == key);
         let uses_it = self.lock().links.get(&device).is_some_and(uses);
         if uses_it {
             self.remove(device);
         }
+        uses_it
     }
 
     /// The device is no more, or may not come in any more.

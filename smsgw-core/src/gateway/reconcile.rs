@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::error::Result;
+use crate::key::KeyId;
 use crate::store::DueQuery;
 
 /// Messages of one look.
@@ -33,6 +34,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         {
             tracing::warn!(%error, "could not learn what other gateways have heard; trying again");
         }
+        if let Err(error) = recheck_keys(&shared).await {
+            tracing::warn!(%error, "could not learn which keys were revoked elsewhere; trying again");
+        }
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
         }
@@ -52,6 +56,22 @@ async fn compare(shared: &Shared) -> Result<()> {
         let gone = held.iter().zip(still).filter(|(_, still)| !still).map(|(held, _)| (held.device, held.id));
         shared.fleet.release(gone, now);
     }
+}
+
+/// Sends nothing more to devices whose keys were revoked by other gateways, or deleted with their devices.
+async fn recheck_keys(shared: &Shared) -> Result<()> {
+    for in_use in shared.fleet.keys_in_use().chunks(BATCH) {
+        let keys: Vec<KeyId> = in_use.iter().map(|(_, key)| *key).collect();
+        let found = shared.store.find_keys(&keys).await?;
+        let now = shared.clock.now();
+        for ((device, key), found) in in_use.iter().zip(found) {
+            let is_valid = found.is_some_and(|found| found.revoked_at.is_none_or(|end| now < end));
+            if !is_valid && shared.fleet.forget_key(*device, *key) {
+                tracing::info!(%device, %key, "the key of a device was revoked");
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn look(shared: &Shared) -> Result<()> {

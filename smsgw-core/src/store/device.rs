@@ -66,11 +66,11 @@ pub trait DeviceStore: Send + Sync + 'static {
     /// Any backend error.
     async fn create_key(&self, key: &DeviceKey) -> Result<bool>;
 
-    /// One key, of whatever account: for the check of a presented key.
+    /// Keys by id, of whatever account: for the check of presented keys, and of those that are in use.
     ///
     /// # Errors
     /// Any backend error.
-    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>>;
+    async fn find_keys(&self, ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>>;
 
     /// The keys of a device, newest first.
     ///
@@ -112,7 +112,7 @@ forward_to_inner! {
         async fn devices(account: AccountId, after: Option<crate::store::Cursor>, limit: usize) -> Result<crate::store::Page<Device>>;
         async fn touch_devices(seen: &[(DeviceId, Timestamp, Option<Vec<Sim>>)]) -> Result<()>;
         async fn create_key(key: &DeviceKey) -> Result<bool>;
-        async fn find_key(id: KeyId) -> Result<Option<DeviceKey>>;
+        async fn find_keys(ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>>;
         async fn keys(device: DeviceId) -> Result<Vec<DeviceKey>>;
         async fn valid_keys(after: Option<KeyId>, limit: usize, now: Timestamp) -> Result<Vec<(DeviceKey, Protocol)>>;
         async fn revoke_key(device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool>;

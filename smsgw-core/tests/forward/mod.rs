@@ -63,11 +63,11 @@ macro_rules! forward_all_but_messages {
                 self.inner.create_key(key).await
             }
 
-            async fn find_key(
+            async fn find_keys(
                 &self,
-                id: smsgw_core::key::KeyId,
-            ) -> smsgw_core::error::Result<Option<smsgw_core::device::DeviceKey>> {
-                self.inner.find_key(id).await
+                ids: &[smsgw_core::key::KeyId],
+            ) -> smsgw_core::error::Result<Vec<Option<smsgw_core::device::DeviceKey>>> {
+                self.inner.find_keys(ids).await
             }
 
             async fn keys(

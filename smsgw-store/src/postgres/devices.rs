@@ -138,8 +138,18 @@ impl DeviceStore for PostgresStore {
         self.run("create_key", move |conn| Box::pin(keys::add(conn, key.clone()))).await
     }
 
-    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>> {
-        self.run("find_key", move |conn| Box::pin(keys::find(conn, id))).await
+    async fn find_keys(&self, ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>> {
+        let asked: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+        let found: HashMap<KeyId, DeviceKey> = self
+            .run("find_keys", move |conn| {
+                let asked = asked.clone();
+                Box::pin(async move {
+                    let found = keys::find(conn, asked).await?;
+                    Ok(found.into_iter().map(|key| (key.id, key)).collect())
+                })
+            })
+            .await?;
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {

@@ -17,7 +17,8 @@ macro_rules! key_columns {
     };
 }
 
-const ONE: &str = concat!("SELECT ", key_columns!(), " FROM device_keys WHERE id = $1");
+pub(super) const BY_ID: &str =
+    concat!("SELECT ", key_columns!(), " FROM device_keys WHERE id = ANY ((SELECT $1::bytea[])::bytea[])");
 
 pub(super) const OF_DEVICE: &str = concat!(
     "SELECT ",
@@ -65,9 +66,10 @@ pub(super) async fn add(conn: &mut PgConnection, key: DeviceKey) -> sqlx::Result
     }
 }
 
-pub(super) async fn find(conn: &mut PgConnection, id: KeyId) -> sqlx::Result<Option<DeviceKey>> {
-    let row = sqlx::query(ONE).bind(&id.as_bytes()[..]).fetch_optional(conn).await?;
-    row.as_ref().map(key).transpose()
+/// Those that there are, in any order.
+pub(super) async fn find(conn: &mut PgConnection, ids: Vec<Vec<u8>>) -> sqlx::Result<Vec<DeviceKey>> {
+    let rows = sqlx::query(BY_ID).bind(ids).fetch_all(conn).await?;
+    rows.iter().map(key).collect()
 }
 
 /// Newest first.

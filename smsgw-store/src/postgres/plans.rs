@@ -51,6 +51,7 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (devices::BY_ID, "devices_pkey", true),
         (devices::PAGE, "devices_newest", true),
         (devices::TOUCH, "devices_pkey", false),
+        (keys::BY_ID, "device_keys_pkey", true),
         (keys::VALID, "device_keys_pkey", true),
         (keys::OF_DEVICE, "device_keys_newest", true),
         (inbox::PAGE, "inbox_newest", true),

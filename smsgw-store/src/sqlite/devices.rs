@@ -118,9 +118,16 @@ impl DeviceStore for SqliteStore {
         self.write("create_key", 1, move |transaction| Box::pin(keys::add(&mut transaction.conn, key))).await
     }
 
-    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>> {
-        let rows: Vec<keys::KeyRow> = self.read("find_key", keys::ONE, keys::named(id)).await?;
-        Ok(rows.into_iter().next().map(DeviceKey::from))
+    async fn find_keys(&self, ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>> {
+        let mut conn = self.reader("find_keys").await?;
+        let Rows::<keys::KeyRow> { good, damaged } = keys::BY_ID
+            .fetch_good(&mut conn, ids, |args, id| args.add(&id.as_bytes()[..]))
+            .await
+            .map_err(|error| classify("find_keys", error))?;
+        self.damage.tell("find_keys", &damaged);
+        let found: HashMap<KeyId, DeviceKey> =
+            good.into_iter().map(DeviceKey::from).map(|key| (key.id, key)).collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {

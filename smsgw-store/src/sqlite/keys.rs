@@ -9,7 +9,7 @@ use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Hex, HexBytes, Micros};
-use super::sql::{Args, fetch_first};
+use super::sql::{Args, Batch, fetch_first};
 
 /// The fields of a [`KeyRow`].
 macro_rules! key_fields {
@@ -19,7 +19,11 @@ macro_rules! key_fields {
     };
 }
 
-pub(super) const ONE: &str = concat!("SELECT json_array(", key_fields!(), ") FROM device_keys WHERE id = ?");
+pub(super) const BY_ID: Batch = Batch {
+    head: concat!("SELECT json_group_array(json_array(", key_fields!(), ")) FROM device_keys WHERE id IN ("),
+    row: "?",
+    tail: ")",
+};
 
 pub(super) const OF_DEVICE: &str = concat!(
     "SELECT json_array(",
@@ -88,11 +92,6 @@ pub(super) async fn touch(conn: &mut SqliteConnection, id: KeyId, at: Timestamp)
         args.add_time(at)
     })?;
     sqlx::query_with(TOUCH, args.into_inner()).execute(conn).await.map(drop)
-}
-
-/// The parameter of [`ONE`].
-pub(super) fn named(id: KeyId) -> sqlx::Result<Args> {
-    Args::of(|args| args.add(&id.as_bytes()[..]))
 }
 
 /// The parameters of [`VALID`].

@@ -37,6 +37,7 @@ fn statements() -> Vec<(String, &'static str)> {
         (of_three(&devices::BY_ID), "SEARCH devices USING PRIMARY KEY"),
         (devices::PAGE.into(), "devices_newest"),
         (of_three(&devices::TOUCH), "SEARCH devices USING PRIMARY KEY"),
+        (of_three(&keys::BY_ID), "SEARCH device_keys USING PRIMARY KEY"),
         (keys::VALID.into(), "SEARCH device_keys USING PRIMARY KEY"),
         (keys::OF_DEVICE.into(), "device_keys_newest"),
         (of_three(&inbox::EXISTING), "SEARCH inbox USING PRIMARY KEY"),

@@ -44,7 +44,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("devices", store.devices(account, None, 1).await.err());
     note("touch_devices", store.touch_devices(&[(device, now, None)]).await.err());
     note("create_key", store.create_key(&key).await.err());
-    note("find_key", store.find_key(key.id).await.err());
+    note("find_keys", store.find_keys(&[key.id]).await.err());
     note("keys", store.keys(device).await.err());
     note("valid_keys", store.valid_keys(None, 1, now).await.err());
     note("revoke_key", store.revoke_key(device, key.id, now).await.err());

@@ -133,7 +133,7 @@ pub(super) async fn deleted_device_takes_its_keys_along(stage: &Stage<dyn StoreF
     let message = ground.dispatched().await;
     assert!(ground.store.delete_device(ground.account, ground.device).await.expect("delete_device"));
     assert!(find(&ground, ground.device).await.is_none());
-    assert!(ground.store.find_key(key.id).await.expect("find_key").is_none());
+    assert!(super::keys::find(&ground, key.id).await.is_none());
     assert!(ground.store.keys(ground.device).await.expect("keys").is_empty());
     assert!(!ground.store.create_key(&key).await.expect("create_key"), "its device is gone");
     assert!(!ground.store.delete_device(ground.account, ground.device).await.expect("delete_device"));

@@ -29,8 +29,12 @@ fn whole(key: &DeviceKey) -> impl PartialEq + std::fmt::Debug + use<> {
     (key.id, key.device, *key.digest.as_bytes(), times, key.sealed.clone())
 }
 
+pub(super) async fn find(ground: &Ground, id: KeyId) -> Option<DeviceKey> {
+    ground.store.find_keys(&[id]).await.expect("find_keys").pop().flatten()
+}
+
 async fn read(ground: &Ground, id: KeyId) -> DeviceKey {
-    ground.store.find_key(id).await.expect("find_key").expect("the key is there")
+    find(ground, id).await.expect("the key is there")
 }
 
 pub(super) async fn key_reads_back_whole(stage: &Stage<dyn StoreFixture>) {
@@ -47,19 +51,31 @@ pub(super) async fn key_reads_back_whole(stage: &Stage<dyn StoreFixture>) {
         assert!(ground.store.create_key(&key).await.expect("create_key"));
         assert_eq!(whole(&read(&ground, key.id).await), whole(&key));
     }
-    assert!(ground.store.find_key(KeyId::from_bytes([1; 10])).await.expect("find_key").is_none());
+    assert!(find(&ground, KeyId::from_bytes([1; 10])).await.is_none());
 }
 
 pub(super) async fn key_wants_a_device(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
     let stray = DeviceKey { device: ground.id(), ..key(&ground, 1) };
     assert!(!ground.store.create_key(&stray).await.expect("create_key"));
-    assert!(ground.store.find_key(stray.id).await.expect("find_key").is_none());
+    assert!(find(&ground, stray.id).await.is_none());
     let key = key(&ground, 1);
     for _ in 0..2 {
         assert!(ground.store.create_key(&key).await.expect("create_key"), "again is harmless");
     }
     assert_eq!(ground.store.keys(ground.device).await.expect("keys").len(), 1);
+}
+
+pub(super) async fn keys_are_found_in_order(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    for seed in [1, 2] {
+        assert!(ground.store.create_key(&key(&ground, seed)).await.expect("create_key"));
+    }
+    let asked = [2, 9, 1, 2].map(|seed| KeyId::from_bytes([seed; 10]));
+    let found = ground.store.find_keys(&asked).await.expect("find_keys");
+    let found: Vec<_> = found.iter().map(|key| key.as_ref().map(|key| key.id)).collect();
+    assert_eq!(found, [Some(asked[0]), None, Some(asked[2]), Some(asked[3])]);
+    assert!(ground.store.find_keys(&[]).await.expect("find_keys").is_empty());
 }
 
 pub(super) async fn keys_are_listed_newest_first(stage: &Stage<dyn StoreFixture>) {

@@ -161,6 +161,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
         keys:
             key_reads_back_whole,
             key_wants_a_device,
+            keys_are_found_in_order,
             keys_are_listed_newest_first,
             valid_keys_are_listed_in_pages,
             revoked_key_stays_revoked,

@@ -169,7 +169,7 @@ pub(super) async fn reads_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
         store.in_hand(&[Claim { id: *id, device: ground.device }]).await.expect("in_hand");
         store.find_devices(&[ground.device]).await.expect("find_devices");
         store.devices(account, None, 2).await.expect("devices");
-        store.find_key(key.id).await.expect("find_key");
+        store.find_keys(&[key.id]).await.expect("find_keys");
         store.keys(ground.device).await.expect("keys");
         store.valid_keys(None, 1, ground.now()).await.expect("valid_keys");
         store.find_token(key.id).await.expect("find_token");
@@ -181,7 +181,7 @@ pub(super) async fn reads_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
         assert_eq!(ground.history(id).await.len(), 1);
         let page = ground.store.messages(&MessageQuery::new(ground.account, 1)).await.expect("messages");
         assert_eq!(page.items.first().map(|message| message.id), Some(id));
-        let found = ground.store.find_key(key.id).await.expect("find_key");
+        let found = keys::find(ground, key.id).await;
         assert_eq!(found.map(|found| found.device), Some(ground.device));
     })
     .await;

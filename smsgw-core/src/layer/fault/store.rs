@@ -97,8 +97,8 @@ impl<T: DeviceStore> DeviceStore for Fault<T> {
         self.call("create_key", self.inner.create_key(key)).await
     }
 
-    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>> {
-        self.call("find_key", self.inner.find_key(id)).await
+    async fn find_keys(&self, ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>> {
+        self.call("find_keys", self.inner.find_keys(ids)).await
     }
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {

@@ -102,9 +102,9 @@ impl DeviceStore for MemoryStore {
         Ok(true)
     }
 
-    async fn find_key(&self, id: KeyId) -> Result<Option<DeviceKey>> {
-        let devices = self.lock(&self.shared.devices, "find_key")?;
-        Ok(devices.keys.get(&id).cloned())
+    async fn find_keys(&self, ids: &[KeyId]) -> Result<Vec<Option<DeviceKey>>> {
+        let devices = self.lock(&self.shared.devices, "find_keys")?;
+        Ok(ids.iter().map(|id| devices.keys.get(id).cloned()).collect())
     }
 
     async fn keys(&self, device: DeviceId) -> Result<Vec<DeviceKey>> {
