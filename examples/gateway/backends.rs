@@ -20,6 +20,7 @@ use smsgw::sqlite::{SqliteConfig, SqliteStore};
 use smsgw::store::Store;
 use smsgw::time::SystemClock;
 
+use crate::owner;
 use crate::settings::{QueueUrl, Settings, StoreUrl};
 
 /// How long a job of the queue in PostgreSQL is leased; the engine's own leases last as long.
@@ -32,6 +33,7 @@ type Opened<T> = Result<Arc<T>, Box<dyn Error>>;
 pub(crate) async fn store(settings: &Settings) -> Opened<dyn Store> {
     match &settings.store {
         StoreUrl::Sqlite(path) => {
+            owner::prepare(path)?;
             let store = SqliteStore::open(SqliteConfig::new(path), Arc::new(SystemClock)).await;
             let see = if settings.keeps_database { "--data DIR" } else { "DATABASE_URL" };
             Ok(Arc::new(store.map_err(|error| explained(&error, see))?))

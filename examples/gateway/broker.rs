@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smsgw::auth::Authenticator;
 use smsgw::error::with_causes;
 use smsgw::mqtt::broker::{Broker, BrokerConfig};
-use smsgw::mqtt::transport::{MqttConfig, MqttTransport};
+use smsgw::mqtt::transport::{MqttConfig, MqttTransport, TlsConfig};
 use smsgw::store::Store;
 use smsgw::time::SystemClock;
 
@@ -17,6 +17,8 @@ pub(crate) struct Way {
     /// Where devices connect without TLS, and with it.
     pub(crate) plain: Option<String>,
     pub(crate) tls: Option<String>,
+    /// What a broker outside is shown, and checked by.
+    pub(crate) files: TlsConfig,
     embedded: Option<Broker>,
 }
 
@@ -34,6 +36,7 @@ async fn embedded(config: &BrokerConfig, store: &Arc<dyn Store>) -> Result<Way, 
         transport: Arc::new(MqttTransport::embedded(&broker)),
         plain: Some(format!("mqtt://{}", broker.local_addr())),
         tls: broker.tls_addr().map(|address| format!("mqtts://{address}")),
+        files: TlsConfig::default(),
         embedded: Some(broker),
     })
 }
@@ -49,7 +52,8 @@ fn outside(config: &MqttConfig) -> Way {
         None => (Some(format!("mqtt://{address}")), None),
         Some(_) => (None, Some(format!("mqtts://{address}"))),
     };
-    Way { transport: Arc::new(MqttTransport::new(config.clone())), plain, tls, embedded: None }
+    let files = config.tls.clone().unwrap_or_default();
+    Way { transport: Arc::new(MqttTransport::new(config.clone())), plain, tls, files, embedded: None }
 }
 
 impl Way {

@@ -1,74 +1,53 @@
-//! `gateway certs`: a CA, and certificates of a server and a client that it has signed, for MQTT over TLS.
+//! `gateway certs`: certificates of a server and a client, and the CA that signs them, for MQTT over TLS.
+
+mod ca;
+mod files;
 
 use std::error::Error;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use time::{Duration, OffsetDateTime};
 
-const CA_DAYS: i64 = 3_650;
+use self::ca::Ca;
+use self::files::{File, PRIVATE, PUBLIC};
+
 /// The most that Apple's clients take.
 const LEAF_DAYS: i64 = 825;
 /// Clocks of phones are late at times.
 const BEFORE: Duration = Duration::days(1);
 
-const PUBLIC: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
-
-pub(crate) fn run(out: &Path, hosts: &[String]) -> Result<(), Box<dyn Error>> {
-    let files = make(hosts)?;
-    for (name, ..) in &files {
-        if out.join(name).symlink_metadata().is_ok() {
-            let path = out.join(name);
-            return Err(
-                format!("{} is there already; move it away, or name another --out", path.display()).into()
-            );
-        }
+/// Where there is a CA, it signs, and devices that trust it need nothing new; else one is made.
+pub(crate) fn run(out: &Path, hosts: &[String], renew: bool) -> Result<(), Box<dyn Error>> {
+    let old = Ca::read(out)?;
+    if renew && old.is_none() {
+        let why = "has no ca.crt and ca.key to renew with; put both there, or leave out --renew for a new CA";
+        return Err(format!("{} {why}", out.display()).into());
     }
-    let failed =
-        |path: &Path, error| format!("cannot write {} ({error}); name another --out", path.display());
-    if !out.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o700).create(out).map_err(|error| failed(out, error))?;
-    }
-    for (name, text, mode) in &files {
-        let path = out.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(*mode).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| failed(&path, error))?;
-    }
-    explain(&std::path::absolute(out)?);
-    Ok(())
-}
-
-type File = (&'static str, String, u32);
-
-fn make(hosts: &[String]) -> Result<Vec<File>, Box<dyn Error>> {
-    let mut ca = params("smsgw CA", Vec::new(), CA_DAYS)?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let ca_key = KeyPair::generate()?;
-    let mut files =
-        vec![("ca.crt", ca.self_signed(&ca_key)?.pem(), PUBLIC), ("ca.key", ca_key.serialize_pem(), PRIVATE)];
-    let issuer = Issuer::new(ca, ca_key);
-
-    let mut server = params("smsgw server", names(hosts), LEAF_DAYS)?;
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let mut client = params("smsgw client", Vec::new(), LEAF_DAYS)?;
-    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    for (mut leaf, crt, key) in [(server, "server.crt", "server.key"), (client, "client.crt", "client.key")] {
+    let or = if old.is_some() { "give --renew to replace it" } else { "name another --out" };
+    let (ca, mut made) = match old {
+        Some(ca) => (ca, Vec::new()),
+        None => Ca::make()?,
+    };
+    for (name, hosts, purpose, crt, key) in [
+        ("smsgw server", names(hosts), ExtendedKeyUsagePurpose::ServerAuth, "server.crt", "server.key"),
+        ("smsgw client", Vec::new(), ExtendedKeyUsagePurpose::ClientAuth, "client.crt", "client.key"),
+    ] {
+        let mut leaf = params(name, hosts, LEAF_DAYS)?;
         leaf.is_ca = IsCa::ExplicitNoCa;
+        leaf.extended_key_usages = vec![purpose];
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.use_authority_key_identifier_extension = true;
         let pair = KeyPair::generate()?;
-        files.push((crt, leaf.signed_by(&pair, &issuer)?.pem(), PUBLIC));
-        files.push((key, pair.serialize_pem(), PRIVATE));
+        made.push(File { name: crt, text: ca.sign(leaf, &pair)?, mode: PUBLIC });
+        made.push(File { name: key, text: pair.serialize_pem(), mode: PRIVATE });
     }
-    Ok(files)
+    match renew {
+        true => files::replace(out, &made)?,
+        false => files::add(out, &made, or)?,
+    }
+    explain(&std::path::absolute(out)?);
+    Ok(())
 }
 
 fn params(name: &str, hosts: Vec<String>, days: i64) -> Result<CertificateParams, Box<dyn Error>> {

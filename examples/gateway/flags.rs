@@ -43,14 +43,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: SettingFlags,
     },
-    /// Make a CA, and certificates of a server and a client, for MQTT over TLS
+    /// Make certificates of a server and a client, and a CA where there is none, for MQTT over TLS
     Certs {
-        /// Where to put them; nothing is ever overwritten
+        /// Where to put them; a ca.crt and ca.key that are there sign them
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// A name or an address by which clients reach the server, beside localhost and this machine's name
         #[arg(long, value_name = "NAME_OR_IP")]
         host: Vec<String>,
+        /// Replace the certificates and keys of server and client that are there; never the CA
+        #[arg(long)]
+        renew: bool,
     },
     /// Test the settings and each backend, and name the cure
     Check {

@@ -10,6 +10,7 @@ mod certs;
 mod check;
 mod demo;
 mod flags;
+mod owner;
 mod phones;
 mod results;
 mod secret;
@@ -41,7 +42,7 @@ async fn main() -> ExitCode {
                 Err(code) => code,
             }
         }
-        Some(Command::Certs { out, host }) => ended(certs::run(&out, &host)),
+        Some(Command::Certs { out, host, renew }) => ended(certs::run(&out, &host, renew)),
         Some(Command::Check { settings, json }) => check::run(&settings, json).await,
     }
 }

@@ -1,61 +1,63 @@
 //! What gateways tell each other through `RESULT_BACKEND`.
+//!
+//! Nothing depends on it: a gateway whose Redis is away starts, works, and tries again in the background. What changed
+//! meanwhile is not told later; the store knows it.
 
-use std::error::Error;
+#[cfg(feature = "redis")]
+mod share;
 
+use smsgw::error::{Error, with_causes};
 use smsgw::gateway::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
 
 /// The way to the other gateways; nobody listens where none is named.
 pub(crate) struct Results {
-    #[cfg(feature = "redis")]
-    redis: Option<(std::sync::Arc<smsgw::redis::RedisResults>, tokio::task::JoinSet<()>)>,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
 }
 
-#[cfg(feature = "redis")]
 impl Results {
-    pub(crate) async fn start(settings: &Settings, handle: &Handle) -> Result<Self, Box<dyn Error>> {
-        use secrecy::ExposeSecret;
-        use smsgw::redis::{RedisConfig, RedisResults};
-        use tokio::sync::broadcast::error::RecvError;
-
-        let Some(url) = &settings.results else { return Ok(Self { redis: None }) };
-        let config = RedisConfig::new(url.expose_secret());
-        let results = RedisResults::start(&config, handle.observe())
-            .await
-            .map_err(|error| format!("{}; see RESULT_BACKEND", smsgw::error::with_causes(&error)))?;
-        let mut news = results.subscribe();
-        let handle = handle.clone();
-        let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(async move {
-            loop {
-                match news.recv().await {
-                    Ok(moved) => handle.learn(&[moved]),
-                    // What was missed, the store tells later.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return,
-                }
-            }
-        });
-        Ok(Self { redis: Some((results.into(), tasks)) })
+    pub(crate) fn start(settings: &Settings, handle: &Handle) -> Self {
+        let stop = CancellationToken::new();
+        #[cfg(feature = "redis")]
+        let task = settings.results.clone().map(|url| share::start(url, handle.clone(), stop.clone()));
+        // The settings have refused it.
+        #[cfg(not(feature = "redis"))]
+        let (task, _) = (None, (settings, handle));
+        Self { stop, task }
     }
 
     /// Writes what waits.
     pub(crate) async fn close(self) {
-        if let Some((results, _tasks)) = self.redis {
-            results.close().await;
+        self.stop.cancel();
+        if let Some(task) = self.task {
+            // Fails only where it has panicked, which was said then.
+            let _ = task.await;
         }
     }
 }
 
-#[cfg(not(feature = "redis"))]
-impl Results {
-    pub(crate) async fn start(settings: &Settings, _: &Handle) -> Result<Self, Box<dyn Error>> {
-        match &settings.results {
-            Some(url) => Err(crate::backends::not_built(url)),
-            None => Ok(Self {}),
-        }
+/// Whether what the settings name is there, and lets us in.
+pub(crate) async fn reach(settings: &Settings) -> smsgw::error::Result<()> {
+    #[cfg(feature = "redis")]
+    if let Some(url) = &settings.results {
+        return share::reach(url).await;
     }
+    let _ = settings;
+    Ok(())
+}
 
-    pub(crate) async fn close(self) {}
+/// Before any work is taken: refuses what will not mend by itself.
+pub(crate) async fn look(settings: &Settings) -> Result<(), String> {
+    match reach(settings).await {
+        Err(error) if !error.is_retryable() => Err(explained(&error)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn explained(error: &Error) -> String {
+    format!("{}; see RESULT_BACKEND", with_causes(error))
 }

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,22 +12,49 @@ use smsgw::seal::{MIN_SECRET, Sealer};
 
 use crate::settings::{Settings, StoreUrl};
 
+const FILE: &str = "secret.key";
+
+/// Where the secret is kept that nobody has given: beside a SQLite database, so that whoever moves or restores one has
+/// the other too. Beside PostgreSQL there is no place, so there it is in the data directory.
+///
+/// It was once in the data directory always. One that is still there is read where it is, unless the database is new:
+/// then nothing can be sealed under it, and it is another gateway's.
+pub(crate) fn place(store: &StoreUrl, data: &Path) -> PathBuf {
+    let before = data.join(FILE);
+    let StoreUrl::Sqlite(database) = store else { return before };
+    let beside = database.with_file_name(FILE);
+    match !beside.exists() && database.exists() && before.exists() {
+        true => before,
+        false => beside,
+    }
+}
+
 pub(crate) fn sealer(settings: &Settings) -> Result<Sealer, Box<dyn Error>> {
     let secret = match &settings.secret {
         Some(secret) => secret.clone(),
         None => {
-            if matches!(settings.store, StoreUrl::Postgres(_)) {
-                let path = settings.secret_file();
-                tracing::warn!(
-                    "the secret in {} is this gateway's own: those that share its database need the same, as \
-                     API_SECRET_KEY",
-                    path.display()
-                );
-            }
-            kept(&settings.secret_file())?
+            advise(settings);
+            kept(&settings.secret_file)?
         }
     };
     Ok(Sealer::new(secret.expose_secret().as_bytes())?)
+}
+
+/// Says where the secret is, where that is not the best of places.
+fn advise(settings: &Settings) {
+    let path = settings.secret_file.display();
+    match &settings.store {
+        StoreUrl::Postgres(_) => tracing::warn!(
+            "the secret in {path} is this gateway's own: those that share its database need the same, as API_SECRET_KEY"
+        ),
+        StoreUrl::Sqlite(database) => {
+            let beside = database.with_file_name(FILE);
+            if beside != settings.secret_file {
+                let beside = beside.display();
+                tracing::warn!("the secret is in {path}; move it beside its database, to {beside}");
+            }
+        }
+    }
 }
 
 /// Reads the file, and makes it where there is none.
@@ -35,27 +62,34 @@ fn kept(path: &Path) -> Result<SecretString, Box<dyn Error>> {
     if let Some(secret) = read(path)? {
         return Ok(secret);
     }
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let failed = |error: std::io::Error| format!("cannot make {} ({error}); see --data DIR", path.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let mut bytes = [0; MIN_SECRET];
     getrandom::fill(&mut bytes)?;
-    // Whole or not at all: another gateway that starts at the same time reads it.
-    let half = path.with_extension(format!("key.{}", std::process::id()));
-    let written =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half).and_then(|mut file| {
-            file.write_all(HEXLOWER.encode(&bytes).as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            match fs::hard_link(&half, path) {
-                // The other one was first.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                linked => linked,
-            }
-        });
-    let _ = fs::remove_file(&half);
-    written.map_err(failed)?;
+    let text = HEXLOWER.encode(&bytes);
+    let failed =
+        |error| format!("cannot make {} ({error}); set API_SECRET_KEY, or see --data DIR", path.display());
+    make(path, &text).map_err(failed)?;
+    // Not the one that was just made, where another gateway was first.
     read(path)?.ok_or_else(|| format!("{} is gone again", path.display()).into())
+}
+
+/// Makes the file, whole or not at all; one that is there already stays.
+fn make(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    // By chance: what a crash has left behind under a process id is in the way of that id, which in a container is
+    // always the same.
+    let mut name = [0; 8];
+    getrandom::fill(&mut name)?;
+    let half = path.with_extension(format!("key.{}", HEXLOWER.encode(&name)));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?;
+    let written = writeln!(file, "{text}").and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| match fs::hard_link(&half, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    });
+    let _ = fs::remove_file(&half);
+    // Before any key is sealed under it.
+    linked.and_then(|()| fs::File::open(directory)?.sync_all())
 }
 
 /// Checks as for one that is given; the settings have seen to who may read it.

@@ -12,7 +12,7 @@ use crate::announce::Place;
 use crate::demo::Demo;
 use crate::results::Results;
 use crate::settings::Settings;
-use crate::{accounts, backends, broker, demo, phones, secret};
+use crate::{accounts, backends, broker, demo, phones, results, secret};
 
 /// How long requests, and then messages, that are under way may take after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -30,6 +30,7 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
         (settings.keeps_database || settings.is_demo).then(|| demo::lock(&settings.data)).transpose()?;
     let sealer = secret::sealer(&settings)?;
     let queue = backends::queue(&settings).await?;
+    results::look(&settings).await?;
     let way = broker::open(&settings.mqtt, &store).await?;
     let place = Place::new(http, &way, &store, &queue);
     let mut gateway = Gateway::builder(store, queue, way.transport.clone()).sealer(sealer);
@@ -40,14 +41,14 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
         gateway = gateway.rate_limit(limit);
     }
     let mut running = gateway.build().start().await?;
-    let results = Results::start(&settings, &running.handle()).await?;
+    let results = Results::start(&settings, &running.handle());
 
     let demo = match settings.is_demo {
         true => Some(Demo::prepare(&running.handle(), &settings.data, settings.devices).await?),
         false => None,
     };
     let devices = demo.as_ref().map_or([].as_slice(), |demo| &demo.devices);
-    let phones = phones::start(devices, way.plain.as_deref().unwrap_or_default(), &settings.data)?;
+    let phones = phones::start(devices, &way, &settings.data)?;
     place.announce(demo.as_ref(), is_json);
 
     tokio::select! {

@@ -47,6 +47,61 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
+fn a_ca_that_is_there_signs_and_stays() {
+    let place = Place::new();
+    let dir = made(&place);
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("it is there");
+    let all = || ALL.map(read);
+    let before = all();
+
+    let said = place.run(&["certs", "--out", "tls"], &[]);
+    assert_eq!(said.code, Some(1), "{}", said.stdout);
+    assert!(said.stderr.contains("server.crt is there already"), "{}", said.stderr);
+    assert!(said.stderr.contains("--renew"), "{}", said.stderr);
+    assert_eq!(before, all());
+
+    // The first of them is read by a group, as that of a broker.
+    std::fs::set_permissions(dir.join("server.key"), PermissionsExt::from_mode(0o640)).expect("its mode");
+    std::fs::write(dir.join("server.crt.new"), "what a crash has left").expect("written");
+    let said = place.run(&["certs", "--out", "tls", "--renew", "--host", "new.example.org"], &[]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let after = all();
+    for (n, name) in ALL.iter().enumerate() {
+        assert_eq!(before[n] == after[n], name.starts_with("ca."), "{name}");
+    }
+    let mode = |name: &str| dir.join(name).metadata().expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode("server.key"), mode("client.key"), mode("server.crt")), (0o640, 0o600, 0o644));
+    assert_eq!(std::fs::read_dir(&dir).expect("a directory").count(), ALL.len());
+    trusts(&dir, "new.example.org");
+
+    for name in &ALL[2..] {
+        std::fs::remove_file(dir.join(name)).expect("removed");
+    }
+    let said = place.run(&["certs", "--out", "tls", "--host", "newer.example.org"], &[]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!(before[..2], all()[..2], "the CA");
+    trusts(&dir, "newer.example.org");
+}
+
+#[test]
+fn a_ca_that_cannot_sign_is_refused() {
+    let (place, other) = (Place::new(), Place::new());
+    let (dir, others) = (made(&place), made(&other));
+    std::fs::copy(others.join("ca.key"), dir.join("ca.key")).expect("copied");
+    let before = std::fs::read_to_string(dir.join("server.crt")).expect("it is there");
+    let said = place.run(&["certs", "--out", "tls", "--renew"], &[]);
+    assert_eq!(said.code, Some(1), "{}", said.stdout);
+    assert!(said.stderr.contains("tls/ca.crt cannot sign"), "{}", said.stderr);
+    std::fs::write(dir.join("ca.key"), "nonsense").expect("written");
+    let said = place.run(&["certs", "--out", "tls", "--renew"], &[]);
+    assert!(said.code == Some(1) && said.stderr.contains("ca.key cannot be read"), "{}", said.stderr);
+    std::fs::remove_file(dir.join("ca.key")).expect("removed");
+    let said = place.run(&["certs", "--out", "tls", "--renew"], &[]);
+    assert!(said.code == Some(1) && said.stderr.contains("put both there"), "{}", said.stderr);
+    assert_eq!(before, std::fs::read_to_string(dir.join("server.crt")).expect("it is there"));
+}
+
+#[test]
 fn a_host_that_is_none_is_refused() {
     let place = Place::new();
     let said = place.run(&["certs", "--out", "tls", "--host", "münchen.example"], &[]);
@@ -84,7 +139,11 @@ fn openssl_takes_them() {
 #[test]
 fn both_sides_shake_hands() {
     let place = Place::new();
-    let dir = made(&place);
+    trusts(&made(&place), "gw.example.org");
+}
+
+/// The two certificates are good to whoever trusts the CA, and that of the server for `host`.
+fn trusts(dir: &Path, host: &str) {
     let certs = |name: &str| -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_file_iter(dir.join(name))
             .expect("PEM")
@@ -106,7 +165,7 @@ fn both_sides_shake_hands() {
     let client = client.expect("versions").with_root_certificates(roots);
     let client = client.with_client_auth_cert(certs("client.crt"), key("client.key")).expect("a pair");
 
-    let name = ServerName::try_from("gw.example.org").expect("a name");
+    let name = ServerName::try_from(host.to_owned()).expect("a name");
     let mut client = ClientConnection::new(Arc::new(client), name).expect("a client");
     let mut server = ServerConnection::new(Arc::new(server)).expect("a server");
     while client.is_handshaking() || server.is_handshaking() {

@@ -1,13 +1,17 @@
 //! The settings of the gateway and its subcommands, over the real program: where a value comes from, what is refused and
-//! how, and what `certs`, `token` and `check` do.
+//! how, what `certs`, `token` and `check` do, and the scripts of `deploy/`.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod certs;
 mod check;
+mod deploy;
+mod owner;
 mod place;
 mod refused;
+mod results;
+mod secret;
 mod sources;
 mod tls;
 mod token;

@@ -86,11 +86,23 @@ pub fn nowhere() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port()
 }
 
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+}
+
+/// Submits a message as the bearer of that token, and returns its id.
+#[cfg(any(feature = "redis", feature = "tls"))]
+pub fn submit_to(http: &str, token: &str) -> String {
+    let request = agent().post(format!("{http}/messages")).header("authorization", format!("Bearer {token}"));
+    let message = serde_json::json!({"to": "+5351234567", "body": "hola"});
+    let mut response = request.send_json(&message).expect("an answer");
+    let message: Value = response.body_mut().read_json().expect("JSON");
+    message["id"].as_str().expect("an id").to_owned()
+}
+
 /// What a gateway answers to a bearer of that token: the status, and the JSON.
 pub fn answer_to(url: &str, token: &str) -> (u16, Value) {
-    let agent =
-        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-    let request = ureq::Agent::from(agent).get(url).header("authorization", format!("Bearer {token}"));
+    let request = agent().get(url).header("authorization", format!("Bearer {token}"));
     let mut response = request.call().expect("an answer");
     let body = response.body_mut().read_to_string().expect("text");
     (response.status().as_u16(), serde_json::from_str(&body).unwrap_or(Value::Null))

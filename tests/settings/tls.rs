@@ -1,12 +1,14 @@
 //! TLS with what `gateway certs` makes: on the embedded broker, and to a Mosquitto that asks for a certificate.
 #![cfg(feature = "tls")]
 
+use std::path::Path;
+
 use smsgw::mqtt::transport::{MqttConfig, MqttTransport, TlsConfig};
 use smsgw::transport::Transport;
 use smsgw_core::conformance::REQUIRE;
 use smsgw_test_support::Mosquitto;
 
-use crate::place::{FREE, Place, answer_to};
+use crate::place::{FREE, Place, answer_to, submit_to};
 use crate::support::eventually;
 
 fn with_certs() -> Place {
@@ -50,20 +52,49 @@ async fn the_embedded_broker_shows_its_certificate_and_asks_for_one() {
     }
 }
 
-/// One that listens with TLS, asks for a certificate and a password, and has no dynamic security.
+#[test]
+fn simulated_phones_work_on_a_mosquitto_that_wants_a_certificate() {
+    let place = with_certs();
+    // It knows no accounts, so a phone's key will do.
+    let Some(mosquitto) = started(&place, |_| "allow_anonymous true".into()) else { return };
+    let port = mosquitto.port().to_string();
+    let env = [
+        ("MQTT_BROKER_HOST", "localhost"),
+        ("MQTT_BROKER_PORT", port.as_str()),
+        ("MQTT_CA_CERT", "tls/ca.crt"),
+        ("MQTT_TLS_CERT", "tls/client.crt"),
+        ("MQTT_TLS_KEY", "tls/client.key"),
+    ];
+    let (_process, ready) = place.start(&["--http", "127.0.0.1:0", "--devices", "1"], &env);
+    let text = |name: &str| ready[name].as_str().expect("a text").to_owned();
+    let (http, token) = (text("http"), text("token"));
+    let id = submit_to(&http, &token);
+    eventually("it is delivered", || {
+        (answer_to(&format!("{http}/messages/{id}"), &token).1["state"] == "delivered").then_some(())
+    });
+}
+
+/// One that asks for a password, and has no dynamic security.
 fn mosquitto(place: &Place) -> Option<Mosquitto> {
-    let tls = place.path().join("tls");
-    let started = Mosquitto::start_with(|at| {
-        let passwords = at.directory.join("passwords");
+    started(place, |directory| {
+        let passwords = directory.join("passwords");
         let mut make = std::process::Command::new("mosquitto_passwd");
         make.args(["-c", "-b"]).arg(&passwords).args(["gateway", "hunter2"]);
         // Where that is not there, Mosquitto is not either, or does not start.
         let _ = make.output();
+        format!("allow_anonymous false\npassword_file {}", passwords.display())
+    })
+}
+
+/// One that listens with TLS and asks for a certificate; `who` else is let in is the caller's.
+fn started(place: &Place, who: impl FnOnce(&Path) -> String) -> Option<Mosquitto> {
+    let tls = place.path().join("tls");
+    let started = Mosquitto::start_with(|at| {
         format!(
             "listener {} 127.0.0.1\ncafile {ca}/ca.crt\ncertfile {ca}/server.crt\nkeyfile {ca}/server.key\n\
-             require_certificate true\nallow_anonymous false\npassword_file {}\n",
+             require_certificate true\n{}\n",
             at.port,
-            passwords.display(),
+            who(at.directory),
             ca = tls.display(),
         )
     });

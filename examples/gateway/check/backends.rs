@@ -7,14 +7,14 @@ use smsgw::error::with_causes;
 
 use super::Finding;
 use crate::settings::{Mqtt, Settings, StoreUrl};
-use crate::{accounts, backends};
+use crate::{accounts, backends, results};
 
 pub(super) fn secret(settings: &Settings) -> Result<String, String> {
-    let path = settings.secret_file();
-    match (&settings.secret, crate::secret::read(&path)?) {
+    let path = &settings.secret_file;
+    match (&settings.secret, crate::secret::read(path)?) {
         (Some(_), _) => Ok("API_SECRET_KEY is given".into()),
         (None, Some(_)) => Ok(format!("is kept in {}", path.display())),
-        (None, None) => to_be_made(&path),
+        (None, None) => to_be_made(path),
     }
 }
 
@@ -39,23 +39,9 @@ pub(super) async fn queue(settings: &Settings) -> Result<String, String> {
 
 /// `None` where nobody asked for them.
 pub(super) async fn results(settings: &Settings) -> Option<Result<String, String>> {
-    #[cfg(feature = "redis")]
-    if let Some(url) = &settings.results {
-        use secrecy::ExposeSecret;
-        use smsgw::redis::{RedisConfig, RedisResults};
-
-        let (_nothing, changes) = tokio::sync::broadcast::channel(1);
-        let started = RedisResults::start(&RedisConfig::new(url.expose_secret()), changes).await;
-        return Some(match started {
-            Ok(results) => {
-                results.close().await;
-                Ok("Redis answers".into())
-            }
-            Err(error) => Err(format!("{}; see RESULT_BACKEND", with_causes(&error))),
-        });
-    }
-    let _ = settings;
-    None
+    settings.results.as_ref()?;
+    let reached = results::reach(settings).await.map_err(|error| results::explained(&error));
+    Some(reached.map(|()| "Redis answers".into()))
 }
 
 /// A broker outside; the embedded one needs its ports and nothing else.

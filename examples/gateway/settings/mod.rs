@@ -32,14 +32,15 @@ use crate::flags::SettingFlags;
 
 /// What the gateway is to be.
 pub(crate) struct Settings {
-    /// What is not in a database: the secret that was made here, the demo, the database where none is named.
+    /// What the demo shows, the database where none is named, and the secret where that has no better place.
     pub(crate) data: PathBuf,
     pub(crate) store: StoreUrl,
     pub(crate) queue: QueueUrl,
     pub(crate) results: Option<SecretString>,
     pub(crate) rate_limit: Option<RateLimit>,
-    /// Where there is none, it is kept in [`data`](Self::data).
+    /// Where there is none, it is kept in [`secret_file`](Self::secret_file).
     pub(crate) secret: Option<SecretString>,
+    pub(crate) secret_file: PathBuf,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Mqtt,
     /// Nothing was set up, or phones were asked for: whoever starts this wants to see it work.
@@ -77,15 +78,13 @@ impl Settings {
                 .into_iter()
                 .all(|name| !reader.has(name));
         let devices = devices.unwrap_or(is_bare.into());
-        if devices > 0 && matches!(&mqtt, Mqtt::Outside(outside) if outside.config.tls.is_some()) {
-            let why = "simulated phones speak no TLS; leave them out, or use a broker without TLS";
-            reader.problems.push(Problem::at("--devices", why));
-        }
+        let store = store.unwrap_or_else(|| StoreUrl::Sqlite(data.join("smsgw.db")));
         let settings = Self {
             is_demo: is_bare || devices > 0,
             devices,
             keeps_database: !reader.has(DATABASE_URL),
-            store: store.unwrap_or_else(|| StoreUrl::Sqlite(data.join("smsgw.db"))),
+            secret_file: crate::secret::place(&store, &data),
+            store,
             queue: queue.unwrap_or(QueueUrl::Memory),
             data,
             results,
@@ -95,7 +94,7 @@ impl Settings {
             mqtt,
         };
         if settings.secret.is_none()
-            && let Err(why) = files::for_its_owner_only(&settings.secret_file())
+            && let Err(why) = files::for_its_owner_only(&settings.secret_file)
         {
             reader.problems.push(Problem::at(API_SECRET_KEY.name, why));
         }
@@ -110,11 +109,6 @@ impl Settings {
             }
             problem::exit_code(&problems).into()
         })
-    }
-
-    /// Where the secret is kept that nobody has given.
-    pub(crate) fn secret_file(&self) -> PathBuf {
-        self.data.join("secret.key")
     }
 }
 
