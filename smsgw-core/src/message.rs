@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::phone::PhoneNumber;
 use crate::segment::{self, Encoding};
-use crate::state::{Reason, State};
+use crate::state::{Head, Reason, State};
 use crate::text::printable;
 use crate::time::Timestamp;
 
@@ -163,8 +163,10 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     /// When the network said that it arrived.
     pub delivered_at: Option<Timestamp>,
-    /// Why it failed.
+    /// Why it failed: for good, or the last time.
     pub failure: Option<Failure>,
+    /// How often its device has tried in vain.
+    pub failures: u32,
 }
 
 /// One line of a message's history.
@@ -253,11 +255,26 @@ impl NewMessage {
             sent_at: None,
             delivered_at: None,
             failure: None,
+            failures: 0,
         }
     }
 }
 
 impl Message {
+    /// What the rules of [`crate::state`] want to know of it.
+    pub fn head(&self) -> Head {
+        Head {
+            state: self.state,
+            reason: self.reason,
+            epoch: self.attempts,
+            failures: self.failures,
+            account: self.account,
+            device: self.device,
+            device_fixed: self.device_fixed,
+            expires_at: self.expires_at,
+        }
+    }
+
     /// Whether `other` asks for the same SMS, so that submitting it again is a repetition and not a mistake.
     pub fn same_request(&self, other: &Self) -> bool {
         self.account == other.account

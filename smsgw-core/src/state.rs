@@ -3,6 +3,7 @@
 //! Everything here is pure: stores ask [`decide`], [`claimable`] and [`overdue`] and write down the answer, so that
 //! every store moves messages by the same rules.
 
+mod retry;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -11,9 +12,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use retry::{MAX_TRIES, RETRY_FIRST, RETRY_LONGEST, is_retryable, retry_after};
 pub use transition::{
-    Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK, REPORT_GRACE, Report, ReportState,
-    Transition, WaitsFor, claimable, decide, overdue, recalled,
+    CANCEL_RECHECK, Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK, REPORT_GRACE, Report,
+    ReportState, Transition, WaitsFor, claimable, decide, overdue, recalled,
 };
 
 /// Where a message is on its way.
@@ -102,21 +104,22 @@ impl State {
     /// The transition table: whether `next` may follow.
     ///
     /// Within an attempt a message only moves forward. Back to `scheduled` or `queued` goes only what no device has
-    /// acknowledged, and the claim that follows opens a new attempt. `sent` is left only by the network's word: an
-    /// SMS that went out neither fails, expires nor becomes unknown.
+    /// acknowledged, what its device has tried in vain, and what its device is asked to give back; the claim that
+    /// follows opens a new attempt. `sent` is left only by the network's word: an SMS that went out neither fails,
+    /// expires nor becomes unknown.
     pub const fn may_become(self, next: Self) -> bool {
         use State::{
             Acknowledged, Canceled, Delivered, Dispatched, Expired, Failed, Queued, Scheduled, Sending, Sent,
             Undelivered, Unknown,
         };
         match (self, next) {
-            (Scheduled | Queued | Sending | Dispatched, Scheduled | Queued) => true,
+            (Scheduled | Queued | Sending | Dispatched | Acknowledged, Scheduled | Queued) => true,
             (Scheduled | Queued, Sending) | (Sending, Dispatched) => true,
             (Scheduled | Queued | Sending | Dispatched, Acknowledged) => true,
             (Scheduled | Queued | Sending | Dispatched | Acknowledged, Sent | Failed | Expired | Unknown) => {
                 true
             }
-            (Scheduled | Queued, Canceled) => true,
+            (Scheduled | Queued | Sending | Dispatched | Acknowledged, Canceled) => true,
             (from, Delivered | Undelivered) => !from.is_terminal(),
             _ => false,
         }
@@ -152,10 +155,14 @@ pub enum Reason {
     LeaseExpired,
     /// The device has not acknowledged it.
     NotAcknowledged,
+    /// Its device has tried in vain, and tries again.
+    Retry,
+    /// Its sender took it back, and the device that may have it is asked not to send it.
+    CancelRequested,
 }
 
 impl Reason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::SendAt,
         Self::NoDeviceOnline,
         Self::DeviceOffline,
@@ -165,6 +172,8 @@ impl Reason {
         Self::TransportDown,
         Self::LeaseExpired,
         Self::NotAcknowledged,
+        Self::Retry,
+        Self::CancelRequested,
     ];
 
     /// As it is written in JSON and in stores.
@@ -179,6 +188,8 @@ impl Reason {
             Self::TransportDown => "transport_down",
             Self::LeaseExpired => "lease_expired",
             Self::NotAcknowledged => "not_acknowledged",
+            Self::Retry => "retry",
+            Self::CancelRequested => "cancel_requested",
         }
     }
 

@@ -177,6 +177,8 @@ pub enum Command {
         /// What is left of its life: the broker must not keep it longer.
         remaining: Duration,
     },
+    /// Do not send this message; the device reports what became of it.
+    Cancel(MessageId),
     /// These reports are stored; do not send them again.
     Receipt(Vec<ReportId>),
     /// Whether the key that was presented is valid (original protocol).

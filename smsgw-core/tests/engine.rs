@@ -79,7 +79,7 @@ async fn next_sms(device: &mut MemoryDevice) -> (MessageId, String) {
         let next = tokio::time::timeout(Duration::from_secs(10), device.command()).await;
         match next.expect("a command within 10 s").expect("connected") {
             Command::Send { message, .. } => return (message.id, message.body.expose().to_owned()),
-            Command::Receipt(_) | Command::Authentication { .. } => {}
+            Command::Cancel(_) | Command::Receipt(_) | Command::Authentication { .. } => {}
         }
     }
 }

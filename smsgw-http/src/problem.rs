@@ -67,6 +67,8 @@ codes! {
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
     /// The id of a message belongs to another message.
     IdConflict = CONFLICT, "id_conflict", "The id belongs to another message";
+    /// The message is on the air, or its life is over.
+    TooLate = CONFLICT, "too_late", "It is too late to take the message back";
     /// The body is too long.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     /// The body is of another type.

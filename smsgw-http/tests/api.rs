@@ -283,3 +283,35 @@ async fn every_answer_has_an_id_and_is_kept_by_nobody() {
     }
     assert_eq!(api.json("POST", "/messages", message("a")).await.header("cache-control"), Some("no-store"));
 }
+
+#[tokio::test]
+async fn a_message_is_taken_back_while_nobody_has_sent_it() {
+    let api = Api::start().await;
+    let id = api.device().await;
+    let send = async || {
+        let accepted =
+            api.json("POST", "/messages", json!({ "to": NUMBER, "body": "hola" }).to_string()).await;
+        format!("/messages/{}", accepted.json()["id"].as_str().expect("an id"))
+    };
+    let cancel = async |own: &str| api.call("POST", &format!("{own}/cancel")).await;
+
+    let waits = send().await;
+    for _ in 0..2 {
+        let answer = cancel(&waits).await;
+        assert_eq!((answer.status, answer.json()["state"].as_str()), (200, Some("canceled")));
+    }
+
+    let mut device = api.transport.connect(id.parse().expect("an id")).await;
+    let held = send().await;
+    let Some(Command::Send { message, .. }) = device.command().await else { panic!("no message") };
+    until(&api, &held, |message| message["state"] == "dispatched").await;
+    let answer = cancel(&held).await;
+    assert_eq!((answer.status, answer.json()["reason"].as_str()), (202, Some("cancel_requested")));
+    device.report(message.id, ReportState::Sent).await.expect("heard");
+    until(&api, &held, |message| message["state"] == "sent").await;
+    let answer = cancel(&held).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (409, Some("too_late")));
+
+    let unknown = cancel("/messages/01990000-0000-7000-8000-000000000001").await;
+    assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("not_found")));
+}

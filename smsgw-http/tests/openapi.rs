@@ -44,6 +44,7 @@ async fn the_document_names_every_route_and_its_refusals() {
         "POST /devices/{id}/api-keys",
         "POST /messages",
         "POST /messages/create",
+        "POST /messages/{id}/cancel",
         "POST /segments",
     ];
     assert_eq!(routes, expected);

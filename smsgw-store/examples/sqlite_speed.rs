@@ -103,6 +103,7 @@ fn insertion(id: MessageId, account: AccountId) -> Insertion {
         sent_at: None,
         delivered_at: None,
         failure: None,
+        failures: 0,
     };
     Insertion { message, idempotency: None }
 }

@@ -50,6 +50,7 @@ fn insertion(ids: &IdSource) -> Insertion {
         sent_at: None,
         delivered_at: None,
         failure: None,
+        failures: 0,
     };
     Insertion { message, idempotency: None }
 }

@@ -98,6 +98,7 @@ impl Bench {
             sent_at: None,
             delivered_at: None,
             failure: None,
+            failures: 0,
         }
     }
 

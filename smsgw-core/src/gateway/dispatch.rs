@@ -170,6 +170,8 @@ struct Record {
     session: u64,
     // Who may have it if this device has not got it.
     otherwise: WaitsFor,
+    // Whether no earlier attempt can have reached the device.
+    is_first: bool,
     reports: bool,
     // The device may subscribe only after it has authenticated, and nobody tells when.
     may_subscribe_late: bool,
@@ -185,24 +187,27 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
         let original = route.as_ref().map(|route| matches!(route.address, Address::Original(_)));
         // A claim writes the device down, so there is one.
         let Some(device) = message.device else { continue };
-        // Only on its first attempt is it sure that no earlier one has reached the device.
-        let stays = message.device_fixed || message.attempts > 1;
+        let is_first = message.attempts == 1;
+        let stays = message.device_fixed || !is_first;
         let record = Record {
             id: message.id,
             epoch: message.attempts,
             device,
             session: route.as_ref().map_or(0, |route| route.session),
             otherwise: if stays { WaitsFor::Device(device) } else { WaitsFor::Account(message.account) },
+            is_first,
             reports: original == Some(false),
             may_subscribe_late: original == Some(true) && !shared.fleet.tells_listening(),
         };
         match route {
             Some(route) => {
-                let remaining = started.until(message.expires_at);
-                downlinks.push(Downlink {
-                    address: route.address,
-                    command: Command::Send { message: Box::new(message), remaining },
-                });
+                let command = if message.reason == Some(Reason::CancelRequested) {
+                    Command::Cancel(message.id)
+                } else {
+                    let remaining = started.until(message.expires_at);
+                    Command::Send { message: Box::new(message), remaining }
+                };
+                downlinks.push(Downlink { address: route.address, command });
                 records.push(record);
             }
             None => gone.push(record),
@@ -256,18 +261,19 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
 }
 
 fn transition(shared: &Shared, record: &Record, sent: &Sent, now: Timestamp) -> Transition {
-    let release_device = matches!(record.otherwise, WaitsFor::Account(_));
     let change = match sent {
         Sent::NoSubscriber if record.may_subscribe_late => {
             let until = now + pause(record.epoch, LOOK_WITHIN);
             Change::Deferred { reason: Reason::DeviceOffline, until, release_device: false }
         }
         Sent::Taken => Change::Dispatched { recheck: record.reports.then_some(shared.settings.recheck) },
-        Sent::NoSubscriber => Change::SetAside { reason: Reason::DeviceOffline, release_device },
+        Sent::NoSubscriber => {
+            Change::SetAside { reason: Reason::DeviceOffline, release_device: record.is_first }
+        }
         Sent::NotSent(_) | Sent::Failed(_) => Change::Deferred {
             reason: Reason::TransportDown,
             until: now + pause(record.epoch, RESEND_WITHIN),
-            release_device: release_device && matches!(sent, Sent::NotSent(_)),
+            release_device: record.is_first && matches!(sent, Sent::NotSent(_)),
         },
     };
     Transition { id: record.id, fence: Fence::Epoch(record.epoch), change }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use super::Shared;
+use super::cancel::{self, Cancellation};
 use super::fleet::Presence;
 use crate::account::{Account, Token};
 use crate::auth::Authenticator;
@@ -118,6 +119,17 @@ impl Handle {
     /// Any error of the store.
     pub async fn messages(&self, query: &MessageQuery) -> Result<Page<Message>> {
         self.0.store.messages(query).await
+    }
+
+    /// Takes a message of an account back. `None` where there is no such message.
+    ///
+    /// # Cancel safety
+    /// Dropped, it is taken back or is not; calling again is safe.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn cancel(&self, account: AccountId, id: MessageId) -> Result<Option<Cancellation>> {
+        cancel::cancel(&self.0, account, id).await
     }
 
     /// Received SMS of an account, newest first.

@@ -5,6 +5,7 @@
 
 mod broker_accounts;
 mod builder;
+mod cancel;
 mod dispatch;
 mod drain;
 mod fleet;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use builder::GatewayBuilder;
+pub use cancel::Cancellation;
 pub use drain::Running;
 pub use fleet::Presence;
 pub use handle::{DeviceStatus, Handle, Health, NewDevice, Submitted};

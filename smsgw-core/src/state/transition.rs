@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::retry::{MAX_TRIES, is_retryable, retry_after};
 use super::{Reason, State};
 use crate::id::{AccountId, DeviceId, MessageId, ReportId};
 use crate::message::Failure;
@@ -13,6 +14,11 @@ pub const REPORT_GRACE: Duration = Duration::from_secs(30);
 /// How long an id may be in the queue, or lost by it, before it is pushed again.
 pub const QUEUED_RECHECK: Duration = Duration::from_secs(5);
 
+/// How long an answer is waited for from a device that was asked to give a message back, before it is asked again.
+pub const CANCEL_RECHECK: Duration = Duration::from_secs(5);
+/// The code of a device's report that it has given a message back.
+const CANCELED: &str = "canceled";
+
 /// What a writer must show to change a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
@@ -22,6 +28,8 @@ pub enum Fence {
     Device(DeviceId),
     /// Nobody has claimed the message: it is queued.
     Unclaimed,
+    /// It acts for the account that the message belongs to.
+    Account(AccountId),
 }
 
 /// What a device says of a message.
@@ -92,6 +100,11 @@ pub enum Change {
     },
     /// Its device reported.
     Reported(Report),
+    /// Its sender takes it back. What surely no device has is canceled at once.
+    Cancel {
+        /// Whether its device can be asked to give it back, where it may have it.
+        by_asking: bool,
+    },
 }
 
 /// One change of one message, and the right to make it.
@@ -129,8 +142,12 @@ impl WaitsFor {
 pub struct Head {
     /// Its state.
     pub state: State,
+    /// Why it waits.
+    pub reason: Option<Reason>,
     /// The epoch of the last claim; 0 before the first.
     pub epoch: u32,
+    /// How often its device has tried in vain.
+    pub failures: u32,
     /// Its account.
     pub account: AccountId,
     /// Its device.
@@ -152,6 +169,8 @@ pub struct Next {
     pub reason: Option<Reason>,
     /// The new failure.
     pub failure: Option<Failure>,
+    /// The new number of failures.
+    pub failures: u32,
     /// The new time to be sent; unchanged where there is none.
     pub due_at: Option<Timestamp>,
     /// When [`due`](crate::store::MessageStore::due) must look at it again; never where there is none.
@@ -161,17 +180,10 @@ pub struct Next {
 }
 
 impl Next {
-    /// What a claim for `device` writes, under a lease until `until`; the caller raises the epoch.
-    pub fn claimed(device: DeviceId, until: Timestamp) -> Self {
-        Self {
-            state: State::Sending,
-            device: Some(device),
-            reason: None,
-            failure: None,
-            due_at: None,
-            check_at: Some(until),
-            waits_for: None,
-        }
+    /// What a claim for `device` makes of a message that reads `head`, under a lease until `until`; the caller raises
+    /// the epoch.
+    pub fn claimed(head: &Head, device: DeviceId, until: Timestamp) -> Self {
+        Self { device: Some(device), check_at: Some(until), ..head.moved_to(State::Sending) }
     }
 }
 
@@ -207,28 +219,54 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
         // A message that was never claimed was never given to a device, whatever the device says.
         Fence::Device(device) if head.device != Some(device) || head.epoch == 0 => return Decision::Foreign,
         Fence::Unclaimed if head.state != State::Queued => return Decision::Stale,
+        Fence::Account(account) if account != head.account => return Decision::Foreign,
         _ => {}
     }
     match &transition.change {
         Change::Reported(report) => {
             let state = State::from(report.state);
-            if !head.state.may_become(state) {
+            if !head.state.may_become(state) || head.is_late(state) {
                 return Decision::Record;
             }
-            let settled = state.is_terminal() || state == State::Sent;
-            let check_at = (!settled).then_some(head.expires_at + REPORT_GRACE);
-            Decision::Apply(Next { failure: report.failure.clone(), check_at, ..head.moved_to(state) })
+            let next = match state {
+                State::Failed => head.failed(transition.id, report, now),
+                State::Acknowledged => Next { check_at: Some(head.report_by(now)), ..head.moved_to(state) },
+                _ => head.moved_to(state),
+            };
+            let failure = report.failure.clone().filter(|_| next.state != State::Canceled);
+            Decision::Apply(Next { failure, ..next })
         }
+        Change::Cancel { by_asking } => match head.state {
+            State::Scheduled | State::Queued if head.is_in_no_hands() => {
+                Decision::Apply(head.moved_to(State::Canceled))
+            }
+            // It may be on its way to its device, or there. The device is asked as it was given the message.
+            state if state <= State::Acknowledged && *by_asking && !head.is_canceling() => {
+                Decision::Apply(Next {
+                    reason: Some(Reason::CancelRequested),
+                    due_at: Some(now),
+                    check_at: Some(now + QUEUED_RECHECK),
+                    ..head.moved_to(State::Queued)
+                })
+            }
+            _ => Decision::Unchanged,
+        },
         // A report may overtake the dispatcher's own word; then there is nothing left to say.
         _ if !matches!(head.state, State::Sending | State::Queued) => Decision::Unchanged,
         Change::Dispatched { .. } if head.state != State::Sending => Decision::Unchanged,
         Change::Dispatched { recheck } => {
+            let recheck = recheck.map(|after| if head.is_canceling() { CANCEL_RECHECK } else { after });
             let check_at = recheck.map(|after| (now + after).min(head.expires_at + REPORT_GRACE));
             Decision::Apply(Next { check_at, ..head.moved_to(State::Dispatched) })
         }
+        Change::Deferred { release_device: true, .. } | Change::SetAside { release_device: true, .. }
+            if head.is_canceling() =>
+        {
+            Decision::Apply(head.moved_to(State::Canceled))
+        }
         Change::Deferred { reason, until, release_device } => Decision::Apply(Next {
             device: head.kept_device(*release_device),
-            reason: Some(*reason),
+            reason: head.why(*reason),
             due_at: Some(*until),
             check_at: Some((*until).min(head.expires_at)),
             ..head.moved_to(State::Scheduled)
@@ -264,28 +302,77 @@ pub fn overdue(head: &Head, now: Timestamp) -> Overdue {
     }
     let reason = match head.state {
         // Past its life it is not sent again; only its report is waited for.
-        State::Acknowledged => return Overdue::Wait(Some(end)),
+        State::Acknowledged if !head.is_canceling() => return Overdue::Wait(Some(end)),
         _ if now >= head.expires_at => return Overdue::Wait(Some(end)),
-        State::Sending => Some(Reason::LeaseExpired),
-        State::Dispatched => Some(Reason::NotAcknowledged),
-        _ => None,
+        State::Sending => head.why(Reason::LeaseExpired),
+        State::Dispatched => head.why(Reason::NotAcknowledged),
+        _ => head.moved_to(State::Queued).reason,
     };
     Overdue::Become(Next { reason, check_at: Some(now + QUEUED_RECHECK), ..head.moved_to(State::Queued) })
 }
 
 impl Head {
+    /// Whether its sender has taken it back, and its device is to be asked for it.
+    fn is_canceling(&self) -> bool {
+        self.reason == Some(Reason::CancelRequested)
+    }
+
+    /// Whether surely no device has it, nor is given it now.
+    fn is_in_no_hands(&self) -> bool {
+        self.epoch == 0 || self.device.is_none()
+    }
+
+    /// Why it waits; that it was taken back counts more than anything else.
+    fn why(&self, reason: Reason) -> Option<Reason> {
+        Some(if self.is_canceling() { Reason::CancelRequested } else { reason })
+    }
+
+    /// Whether a report of `state` is about an earlier attempt: the device acknowledges the next one when it has it.
+    fn is_late(&self, state: State) -> bool {
+        state == State::Acknowledged && self.failures > 0 && self.state <= State::Queued
+    }
+
+    /// When to look at a message that its device has acknowledged.
+    fn report_by(&self, now: Timestamp) -> Timestamp {
+        let end = self.expires_at + REPORT_GRACE;
+        if self.is_canceling() { end.min(now + CANCEL_RECHECK) } else { end }
+    }
+
+    /// What becomes of a message that its device surely has not sent. It is tried again where that may help, by the same
+    /// device: no other one may have what one has acknowledged.
+    fn failed(&self, id: MessageId, report: &Report, now: Timestamp) -> Next {
+        let code = report.failure.as_ref().map_or("", |failure| failure.code.as_str());
+        let failures = self.failures.saturating_add(1);
+        if self.is_canceling() && (code == CANCELED || is_retryable(code)) {
+            return self.moved_to(State::Canceled);
+        }
+        let due_at = now + retry_after(id, failures);
+        if !is_retryable(code) || failures >= MAX_TRIES || due_at >= self.expires_at {
+            return Next { failures, ..self.moved_to(State::Failed) };
+        }
+        Next {
+            reason: Some(Reason::Retry),
+            failures,
+            due_at: Some(due_at),
+            check_at: Some(due_at),
+            ..self.moved_to(State::Scheduled)
+        }
+    }
+
     /// The device that the message stays with, where its own may be released.
     fn kept_device(&self, release: bool) -> Option<DeviceId> {
         self.device.filter(|_| self.device_fixed || !release)
     }
 
-    /// The plainest move to `state`: the device stays, nothing is waited for.
+    /// The plainest move to `state`: the device stays, nothing is waited for. What was taken back stays so to its end.
     fn moved_to(&self, state: State) -> Next {
+        let is_over = state.is_terminal() || state == State::Sent;
         Next {
             state,
             device: self.device,
-            reason: None,
+            reason: self.reason.filter(|_| self.is_canceling() && !is_over),
             failure: None,
+            failures: self.failures,
             due_at: None,
             check_at: None,
             waits_for: None,
@@ -296,7 +383,7 @@ impl Head {
     fn set_aside(&self, reason: Reason, device: Option<DeviceId>) -> Next {
         Next {
             device,
-            reason: Some(reason),
+            reason: self.why(reason),
             check_at: Some(self.expires_at),
             waits_for: Some(device.map_or(WaitsFor::Account(self.account), WaitsFor::Device)),
             ..self.moved_to(State::Scheduled)

@@ -6,7 +6,7 @@ use axum::http::header::LOCATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use smsgw_core::gateway::Submitted;
+use smsgw_core::gateway::{Cancellation, Submitted};
 use smsgw_core::id::MessageId;
 use smsgw_core::state::State as Status;
 use smsgw_core::store::MessageQuery;
@@ -37,6 +37,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(send_original))
         .routes(routes!(get))
         .routes(routes!(events))
+        .routes(routes!(cancel))
 }
 
 /// Send a message
@@ -155,6 +156,31 @@ async fn get(State(api): State<Api>, caller: Caller, Id(id): Id<MessageId>) -> R
 async fn events(State(api): State<Api>, caller: Caller, Id(id): Id<MessageId>) -> Result<Response, Problem> {
     let events = api.handle.message_events(caller.account, id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(List::whole(events.iter().map(EventView::of).collect())).into_response())
+}
+
+/// Take a message back
+///
+/// What no device has is canceled at once. Where a device may have it, the device is asked not to send it, and the message
+/// becomes `canceled` when the device says that it did not; until then its `reason` is `cancel_requested`. Asking again
+/// is harmless.
+#[utoipa::path(
+    post, path = "/messages/{id}/cancel", tag = "messages", operation_id = "cancel_message",
+    params(("id" = String, Path, description = "The message", format = "uuid")),
+    responses(
+        (status = 200, description = "It is canceled: no device sends it", body = MessageView),
+        (status = 202, description = "Its device is asked not to send it", body = MessageView),
+    ),
+)]
+async fn cancel(State(api): State<Api>, caller: Caller, Id(id): Id<MessageId>) -> Result<Response, Problem> {
+    match api.handle.cancel(caller.account, id).await?.ok_or_else(Problem::not_found)? {
+        Cancellation::Canceled(message) => Ok(Json(MessageView::of(&message)).into_response()),
+        Cancellation::Requested(message) => {
+            Ok((StatusCode::ACCEPTED, Json(MessageView::of(&message))).into_response())
+        }
+        Cancellation::TooLate(_) => {
+            Err(Problem::new(Code::TooLate, "look at the message for what became of it"))
+        }
+    }
 }
 
 /// The header `Idempotency-Key`, taken as it is written.

@@ -16,6 +16,7 @@ pub(super) fn write(device: DeviceId, command: &Command) -> Option<Publication> 
     let topic = down_topic(&device.to_string());
     let (down, expiry) = match command {
         Command::Send { message, remaining } => (Down::Send(sms(message)), Some(*remaining)),
+        Command::Cancel(message) => (Down::Cancel(wire::Cancel { id: message.to_string() }), None),
         Command::Receipt(reports) => {
             let report_ids = reports.iter().map(ReportId::to_string).collect();
             (Down::Receipt(wire::Receipt { report_ids }), None)

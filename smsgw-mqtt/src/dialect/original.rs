@@ -45,7 +45,7 @@ pub(super) fn write(key: &TopicKey, command: &Command) -> Option<Publication> {
             payload: if *accepted { b"authenticated".to_vec() } else { b"unauthorized".to_vec() },
             expiry: None,
         }),
-        Command::Receipt(_) => None,
+        Command::Cancel(_) | Command::Receipt(_) => None,
     }
 }
 

@@ -138,5 +138,6 @@ fn message(place: &Place, device: DeviceId, text: &str) -> Message {
         sent_at: None,
         delivered_at: None,
         failure: None,
+        failures: 0,
     }
 }

@@ -23,15 +23,15 @@ use crate::looks::looks;
 pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
      (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::uuid[]), \
-     (SELECT $11::bigint[]), (SELECT $12::bigint[]), (SELECT $13::text[]), (SELECT $14::text[])) \
+     (SELECT $11::bigint[]), (SELECT $12::bigint[]), (SELECT $13::text[]), (SELECT $14::text[]), (SELECT $24::int[])) \
      AS v (id, version, state, reason, device, epoch, due_at, check_at, requeue_at, waits_for, sent_at, \
-     delivered_at, failure_code, failure_detail)), \
+     delivered_at, failure_code, failure_detail, failures)), \
      changed AS (UPDATE messages AS m SET version = m.version + 1, state = v.state, reason = v.reason, \
      device = v.device, epoch = v.epoch, due_at = coalesce(v.due_at, m.due_at), check_at = v.check_at, \
      look_at = CASE WHEN m.look_at > $15 AND m.look_at <= v.check_at THEN m.look_at ELSE v.check_at END, \
      requeue_at = v.requeue_at, waits_for = v.waits_for, sent_at = coalesce(v.sent_at, m.sent_at), \
      delivered_at = coalesce(v.delivered_at, m.delivered_at), failure_code = v.failure_code, \
-     failure_detail = v.failure_detail FROM v \
+     failure_detail = v.failure_detail, failures = v.failures FROM v \
      WHERE m.id = v.id AND m.version = v.version AND v.state IS NOT NULL RETURNING m.id), \
      held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT m.id FROM v JOIN messages AS m \
      ON m.id = v.id AND m.version = v.version WHERE v.state IS NULL), \
@@ -112,8 +112,10 @@ impl Changes {
             at: now,
         };
         head.state = next.state;
+        head.reason = next.reason;
+        head.failures = next.failures;
         head.device = next.device;
-        if moved.from != moved.to {
+        if moved.from != moved.to || report.is_some() {
             self.events.push(Event {
                 message: held.id,
                 state: next.state,
@@ -139,7 +141,8 @@ impl Changes {
     /// Claims the message that reads `held` for `device`, until `until`.
     pub(super) fn claim(&mut self, held: &mut Held, device: DeviceId, until: Timestamp) {
         held.head.epoch += 1;
-        self.apply(held, Next::claimed(device, until), None);
+        let next = Next::claimed(&held.head, device, until);
+        self.apply(held, next, None);
     }
 
     /// Keeps a report that came too late for the message that reads `held`.
@@ -182,6 +185,7 @@ impl Changes {
         let mut delivered = Vec::with_capacity(rows);
         let mut codes = Vec::with_capacity(rows);
         let mut details = Vec::with_capacity(rows);
+        let mut failures = Vec::with_capacity(rows);
         for changed in messages {
             let next = changed.next.as_ref();
             let (check_at, requeue_at) = match next {
@@ -203,6 +207,7 @@ impl Changes {
             delivered.push(changed.delivered_at.map(Timestamp::as_micros));
             codes.push(failure.map(|failure| failure.code.as_str()));
             details.push(failure.and_then(|failure| failure.detail.as_deref()));
+            failures.push(next.map(|next| epoch_code(next.failures)));
         }
         let noted = Noted::of(events);
         let lost: Vec<Uuid> = sqlx::query_scalar(WRITE)
@@ -229,6 +234,7 @@ impl Changes {
             .bind(noted.codes)
             .bind(noted.applied)
             .bind(noted.reports)
+            .bind(failures)
             .fetch_all(conn)
             .await?;
         Ok(lost.into_iter().map(MessageId::from).collect())

@@ -135,7 +135,7 @@ fn take(changes: &mut Changes, row: MessageRow, device: DeviceId, until: Timesta
         state: head.state,
         attempts: head.epoch,
         device: head.device,
-        reason: None,
+        reason: head.reason,
         failure: None,
         ..row.message
     }

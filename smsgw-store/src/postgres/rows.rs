@@ -125,7 +125,7 @@ macro_rules! message_columns {
     () => {
         "m.version, m.id, m.account, m.state, m.reason, m.recipient, m.body, m.device, m.device_fixed, m.sim, \
          m.encoding, m.segments, m.priority, m.epoch, m.created_at, m.due_at, m.expires_at, m.sent_at, \
-         m.delivered_at, m.failure_code, m.failure_detail"
+         m.delivered_at, m.failure_code, m.failure_detail, m.failures"
     };
 }
 pub(super) use message_columns;
@@ -156,6 +156,7 @@ impl MessageRow {
                 let (code, detail): (Option<String>, _) = (columns.take()?, columns.take()?);
                 code.map(|code| Failure { code, detail })
             },
+            failures: columns.number()?,
         };
         Ok(Self { version, message })
     }
@@ -163,19 +164,7 @@ impl MessageRow {
     /// What the rules want to know.
     pub(super) fn held(&self) -> Held {
         let message = &self.message;
-        Held {
-            id: message.id,
-            version: self.version,
-            priority: message.priority,
-            head: Head {
-                state: message.state,
-                epoch: message.attempts,
-                account: message.account,
-                device: message.device,
-                device_fixed: message.device_fixed,
-                expires_at: message.expires_at,
-            },
-        }
+        Held { id: message.id, version: self.version, priority: message.priority, head: message.head() }
     }
 }
 
@@ -192,7 +181,7 @@ pub(super) struct Held {
 macro_rules! head_columns {
     () => {
         "(SELECT smsgw_now()), m.id, m.version, m.priority, m.state, m.epoch, m.account, m.device, m.device_fixed, \
-         m.expires_at"
+         m.expires_at, m.reason, m.failures"
     };
 }
 pub(super) use head_columns;
@@ -228,6 +217,8 @@ impl Held {
                 device: columns.id_or_null()?,
                 device_fixed: columns.take()?,
                 expires_at: columns.time()?,
+                reason: columns.word_or_null(Reason::parse)?,
+                failures: columns.number()?,
             },
         })
     }

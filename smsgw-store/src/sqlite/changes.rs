@@ -19,8 +19,8 @@ pub(super) const UPDATE: Batch = Batch {
            due_at = ifnull(v.column6, due_at), check_at = v.column7, requeue_at = v.column8, \
            waits_for = v.column9, sent_at = ifnull(v.column10, sent_at), \
            delivered_at = ifnull(v.column11, delivered_at), failure_code = v.column12, \
-           failure_detail = v.column13 FROM (VALUES ",
-    row: "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+           failure_detail = v.column13, failures = v.column14 FROM (VALUES ",
+    row: "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     tail: ") AS v WHERE messages.seq = v.column1",
 };
 
@@ -87,8 +87,10 @@ impl Changes {
             at: self.now,
         };
         head.state = next.state;
+        head.reason = next.reason;
+        head.failures = next.failures;
         head.device = next.device;
-        if moved.from != moved.to {
+        if moved.from != moved.to || report.is_some() {
             self.events.push(Event {
                 message: seq,
                 at: self.now,
@@ -134,7 +136,8 @@ impl Changes {
         until: Timestamp,
     ) {
         head.epoch += 1;
-        self.apply(seq, id, head, Next::claimed(device, until), None);
+        let next = Next::claimed(head, device, until);
+        self.apply(seq, id, head, next, None);
     }
 
     /// Keeps a report that came too late for the message that reads `head`.
@@ -186,7 +189,8 @@ fn bind_changed(args: &mut Args, changed: &Changed) -> Result<(), BoxDynError> {
     args.add_time_or_null(changed.sent_at)?;
     args.add_time_or_null(changed.delivered_at)?;
     args.add(next.failure.as_ref().map(|failure| failure.code.as_str()))?;
-    args.add(next.failure.as_ref().and_then(|failure| failure.detail.as_deref()))
+    args.add(next.failure.as_ref().and_then(|failure| failure.detail.as_deref()))?;
+    args.add(next.failures)
 }
 
 /// Has `script` write `events`, in order.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::changes::Changes;
 use super::damaged::{Rows, WITHHOLD, set_aside};
-use super::rows::{MESSAGES_BY_ID, MessageRow, head_of, message_json};
+use super::rows::{MESSAGES_BY_ID, MessageRow, message_json};
 use super::sql::{Args, fetch_good};
 use super::writer::Transaction;
 
@@ -42,7 +42,7 @@ pub(super) async fn claim(
         .iter()
         .map(|claim| {
             let (_, message) = found.get(&claim.id)?;
-            if !claimable(&head_of(message), claim.device, now) {
+            if !claimable(&message.head(), claim.device, now) {
                 return None;
             }
             // Taken out, so that a second claim of it in this batch finds nothing.
@@ -108,8 +108,8 @@ fn numbered(row: MessageRow) -> (i64, Message) {
 
 /// Claims `message` and returns it as it is then.
 fn take(changes: &mut Changes, seq: i64, message: Message, device: DeviceId, until: Timestamp) -> Message {
-    let mut head = head_of(&message);
+    let mut head = message.head();
     changes.claim(seq, message.id, &mut head, device, until);
-    let Head { state, epoch, device, .. } = head;
-    Message { state, attempts: epoch, device, reason: None, failure: None, ..message }
+    let Head { state, reason, epoch, device, .. } = head;
+    Message { state, attempts: epoch, device, reason, failure: None, ..message }
 }

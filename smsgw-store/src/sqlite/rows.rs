@@ -36,6 +36,7 @@ pub(super) struct MessageRow {
     delivered_at: Option<Micros>,
     failure_code: Option<String>,
     failure_detail: Option<String>,
+    failures: u32,
 }
 
 /// A [`MessageRow`].
@@ -43,7 +44,7 @@ macro_rules! message_json {
     () => {
         "json_array(seq, hex(id), hex(account), state, reason, recipient, body, nullif(hex(device), ''), \
          device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, expires_at, sent_at, \
-         delivered_at, failure_code, failure_detail)"
+         delivered_at, failure_code, failure_detail, failures)"
     };
 }
 pub(super) use message_json;
@@ -77,6 +78,7 @@ impl From<MessageRow> for Message {
             sent_at: row.sent_at.map(|at| at.0),
             delivered_at: row.delivered_at.map(|at| at.0),
             failure: row.failure_code.map(|code| Failure { code, detail: row.failure_detail }),
+            failures: row.failures,
         }
     }
 }
@@ -93,13 +95,15 @@ pub(super) struct HeadRow {
     priority: u8,
     epoch: u32,
     expires_at: Micros,
+    reason: Option<Reason>,
+    failures: u32,
 }
 
 /// A [`HeadRow`].
 macro_rules! head_json {
     () => {
         "json_array(seq, hex(id), hex(account), state, nullif(hex(device), ''), device_fixed, priority, epoch, \
-         expires_at)"
+         expires_at, reason, failures)"
     };
 }
 pub(super) use head_json;
@@ -108,7 +112,9 @@ impl HeadRow {
     pub(super) fn head(&self) -> Head {
         Head {
             state: self.state,
+            reason: self.reason,
             epoch: self.epoch,
+            failures: self.failures,
             account: self.account,
             device: self.device,
             device_fixed: self.device_fixed != 0,
@@ -118,18 +124,6 @@ impl HeadRow {
 
     pub(super) fn priority(&self) -> Priority {
         priority(self.priority)
-    }
-}
-
-/// What [`HeadRow::head`] would read for `message`.
-pub(super) fn head_of(message: &Message) -> Head {
-    Head {
-        state: message.state,
-        epoch: message.attempts,
-        account: message.account,
-        device: message.device,
-        device_fixed: message.device_fixed,
-        expires_at: message.expires_at,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::account::Account;
 use crate::conformance::Stage;
 use crate::device::{Device, Protocol};
 use crate::id::{AccountId, DeviceId, IdSource, MessageId};
-use crate::message::{Body, Message, NewMessage, Priority};
+use crate::message::{Body, Failure, Message, NewMessage, Priority};
 use crate::phone::PhoneNumber;
 use crate::queue::Job;
 use crate::state::{Change, Fence, QUEUED_RECHECK, Reason, Report, ReportState, State, Transition};
@@ -185,6 +185,17 @@ impl Ground {
 
     pub(super) fn reported(&self, state: ReportState) -> Change {
         Change::Reported(Report { id: self.id(), state, failure: None })
+    }
+
+    /// The first device says that it failed with `code`, under a new report id.
+    pub(super) fn failed(&self, code: &str) -> Change {
+        let failure = Some(Failure::from_device(code));
+        Change::Reported(Report { id: self.id(), state: ReportState::Failed, failure })
+    }
+
+    /// The first device fails with `code`.
+    pub(super) async fn fail(&self, id: MessageId, code: &str) -> Advanced {
+        self.advance(id, Fence::Device(self.device), self.failed(code)).await
     }
 
     pub(super) async fn read(&self, id: MessageId) -> Message {

@@ -3,6 +3,7 @@
 mod accounts;
 mod advance;
 mod calls;
+mod cancel;
 mod claim;
 mod devices;
 mod due;
@@ -17,6 +18,7 @@ mod lifecycle;
 mod list;
 mod recall;
 mod reports;
+mod retry;
 mod sweeps;
 mod waiting;
 
@@ -118,6 +120,18 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             report_of_an_unclaimed_message_is_foreign,
             report_of_an_unknown_message_is_missing,
             concurrent_repeats_of_a_report_apply_once;
+        retry:
+            passing_failure_is_tried_again_by_the_same_device,
+            each_failure_counts_once,
+            failures_end_after_so_many,
+            late_acknowledgement_does_not_stop_a_retry;
+        cancel:
+            message_that_nobody_has_is_canceled,
+            message_that_a_device_may_have_is_asked_for,
+            canceled_message_is_in_no_hands_once_released,
+            message_that_cannot_be_asked_for_stays,
+            message_on_the_air_is_not_canceled,
+            message_of_another_account_is_not_canceled;
         recall:
             recall_sets_aside_what_was_dispatched,
             recall_leaves_what_was_acknowledged,

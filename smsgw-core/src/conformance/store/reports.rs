@@ -61,7 +61,7 @@ pub(super) async fn report_overtakes_the_dispatcher(stage: &Stage<dyn StoreFixtu
 
 pub(super) async fn failure_is_kept(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
-    for text in ["no_service", "said in words: ñ\u{202e}"] {
+    for text in ["invalid_number", "said in words: ñ\u{202e}"] {
         let failure = Failure::from_device(text);
         let id = ground.dispatched().await;
         let report = Report { id: ground.id(), state: ReportState::Failed, failure: Some(failure.clone()) };

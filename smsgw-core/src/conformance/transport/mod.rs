@@ -75,6 +75,8 @@ pub enum Heard {
         /// The number of the attempt, where the protocol says it.
         attempt: Option<u32>,
     },
+    /// Do not send this message.
+    Cancel(MessageId),
     /// These reports are stored.
     Receipt(Vec<ReportId>),
     /// Whether its key is valid.
@@ -101,6 +103,7 @@ pub fn cases() -> Vec<Case<dyn TransportFixture>> {
             messages_arrive_in_order,
             outcomes_are_in_order,
             message_reaches_its_device_alone,
+            cancellation_arrives,
             receipts_arrive,
             odd_texts_arrive_byte_for_byte,
             original_device_hears_number_and_text,

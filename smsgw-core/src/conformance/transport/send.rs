@@ -67,6 +67,15 @@ pub(super) async fn message_reaches_its_device_alone(stage: &Stage<dyn Transport
     assert_eq!(device.hear(BRIEF).await, None, "once");
 }
 
+pub(super) async fn cancellation_arrives(stage: &Stage<dyn TransportFixture>) {
+    let mut ground = Ground::new(stage).await;
+    let mut device = ground.online().await;
+    let id = ground.message(native(&*device), "hola").id;
+    let sent = ground.send(Downlink { address: device.address(), command: Command::Cancel(id) }).await;
+    assert!(matches!(sent, Sent::Taken), "{sent:?}");
+    assert_eq!(device.hear(LONG).await, Some(Heard::Cancel(id)));
+}
+
 pub(super) async fn receipts_arrive(stage: &Stage<dyn TransportFixture>) {
     let mut ground = Ground::new(stage).await;
     let mut device = ground.online().await;

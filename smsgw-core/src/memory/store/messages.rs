@@ -165,7 +165,11 @@ impl Messages {
             return Advanced::Unchanged;
         }
         if let Decision::Apply(next) = decision {
-            return Advanced::Applied(self.indexes.write(row, next, now));
+            let moved = self.indexes.write(row, next, now);
+            if moved.from == moved.to {
+                row.note(now);
+            }
+            return Advanced::Applied(moved);
         }
         row.events.push(MessageEvent {
             at: now,

@@ -38,15 +38,7 @@ impl Row {
 
     /// What the rules of [`crate::state`] want to know.
     pub(super) fn head(&self) -> Head {
-        let message = &self.message;
-        Head {
-            state: message.state,
-            epoch: message.attempts,
-            account: message.account,
-            device: message.device,
-            device_fixed: message.device_fixed,
-            expires_at: message.expires_at,
-        }
+        self.message.head()
     }
 
     /// Whether it waits in the queue for its turn, and its life has not ended.

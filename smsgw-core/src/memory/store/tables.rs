@@ -59,6 +59,7 @@ impl Indexes {
         message.device = next.device;
         message.reason = next.reason;
         message.failure = next.failure;
+        message.failures = next.failures;
         message.due_at = next.due_at.unwrap_or(message.due_at);
         match next.state {
             State::Sent => message.sent_at = Some(now),
@@ -90,8 +91,9 @@ impl Indexes {
         lease: Duration,
         now: Timestamp,
     ) -> Message {
+        let next = Next::claimed(&row.head(), device, now + lease);
         row.message.attempts += 1;
-        self.write(row, Next::claimed(device, now + lease), now);
+        self.write(row, next, now);
         row.message.clone()
     }
 
