@@ -1,7 +1,7 @@
 //! Accounts of devices on a broker outside, where that can be told who may come in.
 
-use smsgw::error::{Error, ErrorKind, with_causes};
-use smsgw::mqtt::provision::DynsecProvisioner;
+use smsgw::error::{ErrorKind, with_causes};
+use smsgw::mqtt::provision::{DynsecProvisioner, Lack};
 use smsgw::provision::Provisioner;
 
 use crate::settings::{Mqtt, Outside};
@@ -15,7 +15,8 @@ pub(crate) async fn provisioner(mqtt: &Mqtt) -> Option<impl Provisioner> {
     let Mqtt::Outside(outside) = mqtt else { return None };
     let provisioner = dynsec(outside);
     match provisioner.check().await {
-        Err(error) if is_without(&error) => {
+        // The broker is there, and cannot be told or does not let us: so it will stay.
+        Err(error) if Lack::of(&error).is_some() => {
             tracing::warn!("{OPEN}: {}", with_causes(&error));
             None
         }
@@ -33,7 +34,7 @@ pub(crate) async fn look(outside: &Outside) -> (Result<String, String>, Option<R
     let reached = format!("{}:{} lets the gateway in", config.host, config.port);
     match dynsec(outside).check().await {
         Ok(()) => (Ok(reached), Some(Ok("each device has one, with its own topics only".into()))),
-        Err(error) if is_without(&error) => {
+        Err(error) if Lack::of(&error).is_some() => {
             // A broker without accounts works; the gateway says at every start what that means.
             (Ok(reached), Some(Ok(format!("{OPEN}: {}", with_causes(&error)))))
         }
@@ -47,15 +48,5 @@ fn dynsec(outside: &Outside) -> DynsecProvisioner {
     match &outside.shared {
         Some(account) => provisioner.with_shared_account(account.clone()),
         None => provisioner,
-    }
-}
-
-/// The broker is there, and cannot be told or does not let us: so it will stay.
-fn is_without(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Unsupported => true,
-        // Not where it refuses the login itself: that may be mended on the broker's side.
-        ErrorKind::Unauthorized => error.detail().is_some_and(|detail| detail.contains("administer")),
-        _ => false,
     }
 }

@@ -7,6 +7,7 @@ pub mod broker;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod dialect;
+mod host;
 #[cfg(feature = "tls")]
 mod pem;
 pub mod provision;

@@ -20,11 +20,12 @@ use mqtt5::packet::publish::PublishPacket;
 use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use secrecy::SecretString;
 
+use super::Shared;
+use super::kicker::ended;
 use super::login::{Denial, Login};
 use super::roster::Life;
 use super::rules::{self, Account, Publishing};
 use super::throttle::Throttle;
-use super::{Shared, ended};
 use crate::dialect::MAX_PAYLOAD;
 
 /// Topic filters that one connection may hold.

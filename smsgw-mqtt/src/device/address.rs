@@ -1,11 +1,14 @@
 //! The broker's address as people write it.
 
+use std::net::Ipv6Addr;
+
 use super::error::DeviceError;
+use crate::host::bare;
 
 /// MQTT's registered ports (IANA): for plain TCP, and with TLS.
 const PORTS: [u16; 2] = [1883, 8883];
 
-/// A host, with brackets where it is an IPv6 address, and a port.
+/// A host, without brackets where it is an IPv6 address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) host: String,
@@ -37,7 +40,14 @@ impl Address {
         if host.is_empty() {
             return wrong("it has no host");
         }
-        if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        let is_bracketed = bare(host) != host;
+        let host = bare(host);
+        // A zone may follow the address.
+        let address = host.split_once('%').map_or(host, |(address, _)| address);
+        if is_bracketed && address.parse::<Ipv6Addr>().is_err() {
+            return wrong("what is in brackets is no IPv6 address");
+        }
+        if !is_bracketed && host.contains([':', '[', ']']) {
             return wrong("an IPv6 address goes into brackets");
         }
         let port = match port.map(str::parse) {
@@ -59,8 +69,10 @@ mod tests {
             ("mqtt://localhost", "localhost", 1883, false),
             ("mqtt://127.0.0.1:2883/", "127.0.0.1", 2883, false),
             ("tcp://broker.example:1", "broker.example", 1, false),
-            ("mqtt://[::1]", "[::1]", 1883, false),
-            ("mqtt://[::1]:65535", "[::1]", 65535, false),
+            ("mqtt://[::1]", "::1", 1883, false),
+            ("mqtt://[::1]:65535", "::1", 65535, false),
+            ("mqtt://[fe80::1%eth0]/", "fe80::1%eth0", 1883, false),
+            ("mqtts://[2001:db8::1]", "2001:db8::1", 8883, true),
             ("mqtts://localhost", "localhost", 8883, true),
             ("ssl://localhost:1", "localhost", 1, true),
         ] {
@@ -85,6 +97,9 @@ mod tests {
             "mqtt://u:p@x",
             "mqtt://x/y",
             "mqtt://::1",
+            "mqtt://[localhost]",
+            "mqtt://[::1",
+            "mqtt://[]:1883",
             "mqtt://a b",
         ] {
             assert!(Address::parse(url).is_err(), "{url}");

@@ -144,7 +144,7 @@ impl fmt::Debug for Device {
 
 impl Device {
     /// Begins a device that connects to `mqtt://host[:port]`, or with the feature `tls` to `mqtts://host[:port]`, with its id
-    /// and API key.
+    /// and API key. An IPv6 address goes into brackets.
     pub fn builder(url: impl Into<String>, id: impl Into<String>, key: impl Into<String>) -> Builder {
         Builder {
             url: url.into(),

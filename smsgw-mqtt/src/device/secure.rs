@@ -38,8 +38,8 @@ mod with_tls {
         ) -> Option<(bool, String)> {
             match self.0.explain(error, welcomed)? {
                 End::Refused(why) => Some((true, why)),
-                End::Broken(why) => Some((false, why)),
-                End::Closed | End::TakenOver(_) => None,
+                End::Broken(why) | End::Cut(why) => Some((false, why)),
+                End::Closed | End::TakenOver(_) | End::Unable(_) => None,
             }
         }
     }

@@ -48,7 +48,9 @@
 
 mod accounts;
 mod dynsec;
+mod errands;
 mod gateway;
+mod lack;
 mod plan;
 mod session;
 mod shared;
@@ -67,6 +69,7 @@ use tokio::sync::Mutex;
 
 use self::accounts::Account;
 use self::dynsec::{BACKEND, Command, Existing};
+pub use self::lack::Lack;
 use self::plan::Plan;
 use self::session::Session;
 pub use crate::account::SharedAccount;
@@ -80,7 +83,8 @@ use crate::transport::{Login, MqttConfig};
 /// # Errors
 /// All methods: `Invalid` and `Unsupported` as [`MqttConfig::check`] says; `Unavailable` and `Timeout` where the broker
 /// is away or silent; `Unauthorized` where it does not take our account or does not let it administer; `Unsupported`
-/// where it has no dynamic security plugin, and so keeps nobody apart by what is known here. The detail says what to do.
+/// where it takes commands and answers none: it has no dynamic security plugin, and so keeps nobody apart by what is known
+/// here. The detail says what to do, and [`Lack::of`] whether an operator has to.
 /// All but [`disable`](Provisioner::disable) and [`remove`](Provisioner::remove): `Invalid` where accounts may do by default
 /// what no role allows them, or where a secret cannot stand in a topic; nothing was done then.
 pub struct DynsecProvisioner {

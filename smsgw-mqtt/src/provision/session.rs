@@ -1,47 +1,46 @@
-//! A connection over which the plugin is given commands and answers them.
+//! A connection over which the plugin is given commands and answers them; what is done over it is in `errands`.
 
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
+use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use smsgw_core::error::{Error, ErrorKind, Result};
-use smsgw_core::id::DeviceId;
 use tokio::time::timeout;
 
-use super::dynsec::{self, Answer, BACKEND, Command, Existing, PAGE, REQUESTS, RESPONSES};
-use crate::transport::{Login, MqttConfig};
-use crate::wire;
+use super::dynsec::{self, Answer, BACKEND, Command, REQUESTS, RESPONSES};
+use super::lack::Lack;
+use crate::transport::{Limits, Login, MqttConfig};
 
-/// How long the broker may take for one batch. It writes its whole file for each command.
-const BATCH_ANSWER: Duration = Duration::from_secs(30);
-/// How long it may take to say that it has the plugin. Where it has none, it says nothing.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
-/// How long it may take for commands that end our session, and with it what would be answered.
-const LAST_ANSWER: Duration = Duration::from_secs(2);
+/// How long it may take to say that it has the plugin. Where it has none, it takes the command and says nothing.
+pub(super) const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Commands that are given at once, in bytes: the broker does nothing else until all are done.
 const BATCH: usize = 16 * 1024;
 /// What a packet adds to its payload, and the payload to its commands.
-const OVERHEAD: usize = 128;
+pub(super) const OVERHEAD: usize = 128;
 /// The largest answer: a page of a list.
 const PACKET: u32 = 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
-    login: Login,
+    pub(super) login: Login,
     operation: &'static str,
     client: AsyncClient,
     eventloop: EventLoop,
     welcomed: bool,
+    /// The broker has acknowledged the last commands, whoever carries them out.
+    is_taken: bool,
+    /// It keeps retained messages.
+    retains: bool,
     /// In every command and its answer. Others administer the broker too, and all hear all answers.
-    mark: String,
+    pub(super) mark: String,
     /// Counts commands.
     next: usize,
     /// Bytes of a batch.
-    batch: usize,
+    pub(super) batch: usize,
     /// What accounts may do without a role.
     defaults: Value,
 }
@@ -74,6 +73,8 @@ impl Session {
             client,
             eventloop,
             welcomed: false,
+            is_taken: false,
+            retains: true,
             mark,
             next: 0,
             batch: BATCH,
@@ -83,11 +84,13 @@ impl Session {
         begun.unwrap_or_else(|_| Err(session.error(ErrorKind::Timeout, "does not answer")))?;
         match timeout(FIRST_ANSWER, session.command(vec![Command::defaults()])).await {
             Ok(answers) => session.defaults = answers?.pop().map(|answer| answer.data).unwrap_or_default(),
+            // A broker that stalls may have the plugin all the same.
+            Err(_) if !session.is_taken => return Err(session.error(ErrorKind::Timeout, "does not answer")),
             Err(_) => {
                 let why = "has no dynamic security plugin, or one that does not answer: in its configuration, set \
                            `plugin` to mosquitto_dynamic_security.so and `plugin_opt_config_file` to a file made by \
                            `mosquitto_ctrl dynsec init`";
-                return Err(session.error(ErrorKind::Unsupported, why));
+                return Err(session.error(ErrorKind::Unsupported, why).with_source(Lack::Plugin));
             }
         }
         Ok(session)
@@ -108,100 +111,16 @@ impl Session {
         }
     }
 
-    /// Gives commands, and answers each of them in order. Fails at the first that fails.
-    pub(super) async fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Answer>> {
-        let mut answers = Vec::with_capacity(commands.len());
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for command in commands {
-            let length = command.json.to_string().len() + OVERHEAD;
-            if bytes + length > self.batch && !batch.is_empty() {
-                answers.extend(self.batch(std::mem::take(&mut batch)).await?);
-                bytes = 0;
-            }
-            bytes += length;
-            batch.push(command);
-        }
-        if !batch.is_empty() {
-            answers.extend(self.batch(batch).await?);
-        }
-        Ok(answers)
-    }
-
-    async fn batch(&mut self, commands: Vec<Command>) -> Result<Vec<Answer>> {
-        let answered = timeout(BATCH_ANSWER, self.command(commands)).await;
-        answered.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, "does not answer")))
-    }
-
-    /// All accounts of ours.
-    pub(super) async fn accounts(&mut self) -> Result<Vec<Existing>> {
-        self.list("listClients", true, dynsec::read_accounts).await
-    }
-
-    /// All roles of ours.
-    pub(super) async fn roles(&mut self) -> Result<Vec<String>> {
-        self.list("listRoles", false, dynsec::read_roles).await
-    }
-
-    async fn list<T>(
-        &mut self,
-        command: &str,
-        verbose: bool,
-        read: fn(&mut Value) -> (Vec<T>, usize),
-    ) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        for page in 0.. {
-            let mut answers = self.run(vec![Command::list(command, verbose, page * PAGE)]).await?;
-            let (entries, length) =
-                answers.first_mut().map(|answer| read(&mut answer.data)).unwrap_or_default();
-            all.extend(entries);
-            if length < PAGE {
-                break;
-            }
-        }
-        Ok(all)
-    }
-
     pub(super) fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// Gives one command and answers its data.
-    pub(super) async fn ask(&mut self, command: Command) -> Result<Value> {
-        let answer = self.run(vec![command]).await?.pop();
-        Ok(answer.map(|answer| answer.data).unwrap_or_default())
-    }
-
-    /// Whether this account is the shared one of ours.
-    pub(super) async fn is_shared(&mut self, username: &str) -> Result<bool> {
-        Ok(self.accounts().await?.iter().any(|found| found.is_shared() && found.username == username))
-    }
-
-    /// Gives commands that end this session: they are carried out, and not all answered.
-    pub(super) async fn run_to_the_end(&mut self, commands: Vec<Command>) -> Result<()> {
-        match timeout(LAST_ANSWER, self.command(commands)).await {
-            Ok(Err(error)) if error.kind() == ErrorKind::Invalid => Err(error),
-            _ => Ok(()),
+    /// Leaves a word on a topic, or takes it away where it is empty. A broker that keeps none passes it on.
+    pub(super) async fn retain(&mut self, topic: &str, word: Vec<u8>) -> Result<()> {
+        if word.is_empty() && !self.retains {
+            return Ok(());
         }
-    }
-
-    /// Says that native devices are gone, to all gateways: the plugin ends sessions without their last wills. The word
-    /// stays, unless the devices are no more.
-    pub(super) async fn say_gone(&mut self, devices: &[DeviceId], are_no_more: bool) -> Result<()> {
-        let gone = wire::encode(&wire::Presence { online: false, at: None });
-        for device in devices {
-            let topic = wire::presence_topic(&device.to_string());
-            self.retain(&topic, gone.clone()).await?;
-            if are_no_more {
-                self.retain(&topic, Vec::new()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Leaves a word on a topic, or takes it away where it is empty.
-    async fn retain(&mut self, topic: &str, word: Vec<u8>) -> Result<()> {
-        if self.client.try_publish(topic, QoS::AtLeastOnce, true, word).is_err() {
+        if self.client.try_publish(topic, QoS::AtLeastOnce, self.retains, word).is_err() {
             return Err(self.error(ErrorKind::Internal, "cannot be told"));
         }
         let taken = async {
@@ -210,34 +129,6 @@ impl Session {
         };
         let taken = timeout(FIRST_ANSWER, taken).await;
         taken.unwrap_or_else(|_| Err(self.error(ErrorKind::Timeout, "does not answer")))
-    }
-
-    /// Whether the broker lets somebody in.
-    pub(super) async fn admits(&mut self, username: &str, password: &str) -> Result<bool> {
-        let mut options = self.login.options(&format!("smsgw-probe-{}", self.mark)).await;
-        options.set_credentials(username, password).set_clean_start(true);
-        let (client, mut eventloop) = AsyncClient::new(options, 1);
-        eventloop.options.set_connection_timeout(5);
-        let admitted = async {
-            loop {
-                match eventloop.poll().await {
-                    Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(true),
-                    Ok(_) => {}
-                    Err(ConnectionError::ConnectionRefused(_)) => return Ok(false),
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        let admitted = timeout(FIRST_ANSWER, admitted).await;
-        drop(client);
-        match admitted {
-            Ok(Ok(admitted)) => Ok(admitted),
-            Ok(Err(error)) => {
-                let (kind, why) = self.login.end(&error, false).words();
-                Err(self.error(kind, &why))
-            }
-            Err(_) => Err(self.error(ErrorKind::Timeout, "does not answer")),
-        }
     }
 
     /// Says goodbye.
@@ -258,8 +149,9 @@ impl Session {
             match self.poll().await? {
                 Event::Incoming(Packet::ConnAck(ack)) => {
                     self.welcomed = true;
-                    let max = ack.properties.and_then(|properties| properties.max_packet_size);
-                    if let Some(max) = max {
+                    let limits = Limits::read(ack.properties.as_ref());
+                    self.retains = limits.retains;
+                    if let Some(max) = limits.max_packet {
                         self.batch = self.batch.min((max as usize).saturating_sub(2 * OVERHEAD));
                     }
                     let filter = Filter::new(RESPONSES, QoS::AtLeastOnce);
@@ -277,7 +169,7 @@ impl Session {
     }
 
     /// Gives commands in one packet, and waits for all their answers.
-    async fn command(&mut self, commands: Vec<Command>) -> Result<Vec<Answer>> {
+    pub(super) async fn command(&mut self, commands: Vec<Command>) -> Result<Vec<Answer>> {
         let first = self.next;
         self.next += commands.len();
         let mut list = Vec::with_capacity(commands.len());
@@ -292,12 +184,12 @@ impl Session {
             return Err(self.error(ErrorKind::Internal, "cannot be asked"));
         }
         let mut answers: Vec<Option<Answer>> = asked.iter().map(|_| None).collect();
-        let mut is_taken = false;
-        while !is_taken || answers.iter().any(Option::is_none) {
+        self.is_taken = false;
+        while !self.is_taken || answers.iter().any(Option::is_none) {
             match self.poll().await? {
                 Event::Incoming(Packet::PubAck(ack)) => match ack.reason {
                     PubAckReason::NotAuthorized => return Err(self.not_allowed()),
-                    _ => is_taken = true,
+                    _ => self.is_taken = true,
                 },
                 Event::Incoming(Packet::Publish(publish)) => {
                     let said: Responses = serde_json::from_slice(&publish.payload)
@@ -332,7 +224,7 @@ impl Session {
         number.parse::<usize>().ok()?.checked_sub(first)
     }
 
-    async fn poll(&mut self) -> Result<Event> {
+    pub(super) async fn poll(&mut self) -> Result<Event> {
         self.eventloop.poll().await.map_err(|error| {
             let (kind, why) = self.login.end(&error, self.welcomed).words();
             self.error(kind, &why)
@@ -345,10 +237,10 @@ impl Session {
             "does not let the gateway administer its accounts: give it the role, `mosquitto_ctrl dynsec addClientRole \
              {user} admin`"
         );
-        self.error(ErrorKind::Unauthorized, &cure)
+        self.error(ErrorKind::Unauthorized, &cure).with_source(Lack::Rights)
     }
 
-    fn error(&self, kind: ErrorKind, why: &str) -> Error {
+    pub(super) fn error(&self, kind: ErrorKind, why: &str) -> Error {
         let MqttConfig { host, port, .. } = self.login.config();
         Error::new(kind, BACKEND, self.operation).with_detail(format!("the broker at {host}:{port} {why}"))
     }

@@ -12,7 +12,7 @@ use super::login::Login;
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MqttConfig {
-    /// A name or an address.
+    /// A name or an address; one of IPv6 with or without brackets.
     pub host: String,
     /// 1883 by convention without TLS.
     pub port: u16,
@@ -35,6 +35,11 @@ pub struct MqttConfig {
     /// everything: right where it is the only one.
     #[serde(default)]
     pub share: Option<String>,
+    /// The broker says of a publish that nobody listens to it (MQTT 5, 0x10 "no matching subscribers"). It need not:
+    /// Mosquitto and EMQX do. Set `false` for a broker that answers success: messages to devices that are away then wait
+    /// for their presence, and count as lost until they are sent again.
+    #[serde(default = "yes")]
+    pub tells_no_subscriber: bool,
 }
 
 /// TLS 1.2 or 1.3, with the certificates in PEM files.
@@ -55,6 +60,10 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn default_client_id() -> String {
     "smsgw-gateway".into()
 }
@@ -70,6 +79,7 @@ impl MqttConfig {
             client_id: default_client_id(),
             tls: None,
             share: None,
+            tells_no_subscriber: true,
         }
     }
 
@@ -92,6 +102,13 @@ impl MqttConfig {
     #[must_use]
     pub fn with_share(mut self, name: impl Into<String>) -> Self {
         self.share = Some(name.into());
+        self
+    }
+
+    /// Whether the broker says that nobody listens; see [`tells_no_subscriber`](Self::tells_no_subscriber).
+    #[must_use]
+    pub fn with_tells_no_subscriber(mut self, tells: bool) -> Self {
+        self.tells_no_subscriber = tells;
         self
     }
 
@@ -127,6 +144,7 @@ impl fmt::Debug for MqttConfig {
             .field("client_id", &self.client_id)
             .field("tls", &self.tls)
             .field("share", &self.share)
+            .field("tells_no_subscriber", &self.tells_no_subscriber)
             .finish_non_exhaustive()
     }
 }
@@ -159,6 +177,20 @@ mod tests {
         let read: MqttConfig =
             serde_json::from_str(r#"{"host":"h","port":1,"share":"smsgw"}"#).expect("it is valid");
         assert_eq!(read.share.as_deref(), Some("smsgw"));
+    }
+
+    #[test]
+    fn whether_the_broker_tells_that_nobody_listens_is_a_setting() {
+        use crate::transport::MqttTransport;
+        use smsgw_core::transport::Transport;
+
+        let tells = |config: MqttConfig| MqttTransport::new(config).capabilities().tells_no_subscriber;
+        assert!(tells(MqttConfig::new("h", 1)));
+        assert!(!tells(MqttConfig::new("h", 1).with_tells_no_subscriber(false)));
+        for (rest, expected) in [("", true), (r#","tells_no_subscriber":false"#, false)] {
+            let json = format!(r#"{{"host":"h","port":1{rest}}}"#);
+            assert_eq!(tells(serde_json::from_str(&json).expect("it is valid")), expected);
+        }
     }
 
     #[cfg(not(feature = "tls"))]

@@ -15,9 +15,10 @@ use smsgw_core::transport::{Ack, Delivery, InboxSender};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::limits::Limits;
 use super::link::{self, Link};
 use super::login::{End, Login};
-use super::rivals::Rivals;
+use super::rivals::{Rivals, Word};
 use crate::backoff::Backoff;
 use crate::dialect::{self, Heard};
 
@@ -96,6 +97,7 @@ impl Connection {
             let begun = Instant::now();
             let end = self.connection(&inbox, &mut rivals).await;
             self.link.down();
+            rivals.lost(matches!(end, End::Cut(_)));
             let held = begun.elapsed();
             let wait = match &end {
                 End::Closed => return,
@@ -111,7 +113,12 @@ impl Connection {
                     tracing::error!(?wait, "the broker refuses the gateway: {why}");
                     wait
                 }
-                End::Broken(why) => {
+                End::Unable(why) => {
+                    let wait = refused.wait(held);
+                    tracing::error!(?wait, "the broker cannot serve the gateway: {why}");
+                    wait
+                }
+                End::Cut(why) | End::Broken(why) => {
                     let wait = broken.wait(held);
                     tracing::warn!(?wait, "not connected to the broker: {why}");
                     wait
@@ -129,11 +136,12 @@ impl Connection {
         let generation = self.link.begin();
         let (client, mut eventloop) = AsyncClient::new(self.options().await, REQUESTS);
         eventloop.options.set_connection_timeout(5);
+        let word = rivals.word();
         // Whichever wins, the event loop is given up whole.
         tokio::select! {
             end = self.poll(&mut eventloop, client, generation, inbox, rivals) => end,
             () = self.silence() => End::Broken("it has ceased to answer".into()),
-            () = self.goodbye() => End::Closed,
+            () = self.goodbye(&word) => End::Closed,
         }
     }
 
@@ -146,7 +154,7 @@ impl Connection {
     }
 
     /// Once the transport is closed, waits for the last answers and says goodbye; ends where that cannot be done.
-    async fn goodbye(&self) {
+    async fn goodbye(&self, word: &Word) {
         self.shared.closed.cancelled().await;
         let idle = async {
             while !self.link.is_idle() {
@@ -154,11 +162,17 @@ impl Connection {
             }
         };
         let _ = timeout(GOODBYE, idle).await;
-        // Shared traffic goes to the other gateways from now on, not into a session that nobody may come back to.
-        let share = self.login.config().share.as_deref();
-        let shared =
-            share.into_iter().flat_map(|name| dialect::WORDS.map(|filter| shared_filter(name, filter)));
-        if self.link.disconnect(shared.collect()) {
+        let last_words = |client: &AsyncClient| {
+            word.clear(client);
+            // Shared traffic goes to the other gateways from now on, not into a session that nobody may come back to.
+            // Without that the session ends by itself, a little later.
+            if let Some(name) = &self.login.config().share {
+                for filter in dialect::WORDS {
+                    let _ = client.try_unsubscribe(shared_filter(name, filter));
+                }
+            }
+        };
+        if self.link.disconnect(last_words) {
             sleep(GOODBYE).await;
         }
     }
@@ -195,7 +209,12 @@ impl Connection {
                 }
                 Ok(Event::Incoming(Packet::ConnAck(ack))) => {
                     welcomed = true;
-                    self.link.connected(client.clone(), ack.properties.and_then(|p| p.max_packet_size));
+                    let limits = Limits::read(ack.properties.as_ref());
+                    if let Some(why) = limits.lack(self.login.config().share.as_deref()) {
+                        return End::Unable(why);
+                    }
+                    rivals.connected(limits.retains);
+                    self.link.connected(client.clone(), limits.max_packet);
                     if client.try_subscribe_many(self.filters().into_iter().chain(rivals.filter())).is_err() {
                         return End::Broken("cannot subscribe".into());
                     }

@@ -108,13 +108,10 @@ impl Link {
         inner.last_answer.is_none_or(is_over) && slots.any(|slot| is_over(slot.since))
     }
 
-    /// Leaves these subscriptions and says goodbye, after all that was requested. `false` where there is no connection.
-    pub(super) fn disconnect(&self, leaving: Vec<String>) -> bool {
+    /// Says the last words and goodbye, after all that was requested. `false` where there is no connection.
+    pub(super) fn disconnect(&self, last_words: impl FnOnce(&AsyncClient)) -> bool {
         let Some(client) = self.lock().client.take() else { return false };
-        for filter in leaving {
-            // Without it the session ends by itself, a little later.
-            let _ = client.try_unsubscribe(filter);
-        }
+        last_words(&client);
         client.try_disconnect().is_ok()
     }
 

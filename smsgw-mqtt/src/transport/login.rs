@@ -1,8 +1,10 @@
 //! How a connection to the broker is begun, and what its end says.
 
+use std::io;
+
 use rumqttc::NetworkOptions;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
-use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
+use rumqttc::v5::{ConnectionError, MqttOptions, StateError, mqttbytes};
 use secrecy::ExposeSecret;
 use smsgw_core::error::{Error, ErrorKind, Result};
 
@@ -24,6 +26,10 @@ pub(crate) enum End {
     Refused(String),
     /// Somebody else has connected with our client id.
     TakenOver(String),
+    /// The broker cannot do what the gateway needs, until its settings or ours are changed.
+    Unable(String),
+    /// By the other side, without a reason, after it had let us in. It may work later.
+    Cut(String),
     /// It may work later.
     Broken(String),
 }
@@ -36,7 +42,10 @@ impl End {
             Self::Refused(why) | Self::TakenOver(why) => {
                 (ErrorKind::Unauthorized, format!("refuses the gateway: {why}"))
             }
-            Self::Broken(why) => (ErrorKind::Unavailable, format!("cannot be reached: {why}")),
+            Self::Unable(why) => (ErrorKind::Unsupported, format!("cannot serve the gateway: {why}")),
+            Self::Cut(why) | Self::Broken(why) => {
+                (ErrorKind::Unavailable, format!("cannot be reached: {why}"))
+            }
         }
     }
 }
@@ -46,7 +55,7 @@ impl Login {
     #[cfg(feature = "tls")]
     pub(crate) fn new(config: MqttConfig, operation: &'static str) -> Result<Self> {
         config.check_share(operation)?;
-        let load = |files| super::tls::Tls::load(files, &config.host);
+        let load = |files| super::tls::Tls::load(files, crate::host::bare(&config.host));
         let tls = config.tls.as_ref().map(load).transpose().map_err(|why| {
             Error::new(ErrorKind::Invalid, BACKEND, operation)
                 .with_detail(format!("TLS to the broker: {why}"))
@@ -70,7 +79,7 @@ impl Login {
 
     /// Where the broker is, who we are, and the certificates as they are now.
     pub(crate) async fn options(&self, client_id: &str) -> MqttOptions {
-        let mut options = MqttOptions::new(client_id, &self.config.host, self.config.port);
+        let mut options = MqttOptions::new(client_id, crate::host::bare(&self.config.host), self.config.port);
         let mut network = NetworkOptions::new();
         // Without it half of all messages wait 20 ms for the delayed acknowledgement of TCP.
         network.set_tcp_nodelay(true);
@@ -101,7 +110,6 @@ impl Login {
 
     /// What kind of end an error is. Says what the broker said, and nothing of what we sent. `welcomed` is set once the
     /// broker has answered the login.
-    #[cfg_attr(not(feature = "tls"), allow(unused_variables, reason = "only TLS asks when it was"))]
     pub(crate) fn end(&self, error: &ConnectionError, welcomed: bool) -> End {
         use ConnectReturnCode as Code;
         #[cfg(feature = "tls")]
@@ -122,7 +130,31 @@ impl Login {
                 ..
             }) => self.taken_over(),
             ConnectionError::Timeout(_) => End::Broken("no answer in time".into()),
+            other if welcomed && is_cut(other) => End::Cut(other.to_string()),
             other => End::Broken(other.to_string()),
         }
     }
+}
+
+/// What was read or written when the connection was there already.
+pub(super) fn io_error(error: &ConnectionError) -> Option<&io::Error> {
+    match error {
+        ConnectionError::MqttState(
+            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
+        )
+        | ConnectionError::Io(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// Whether the other side has closed the connection, and said nothing.
+pub(super) fn is_cut(error: &ConnectionError) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted))
+        || io_error(error).is_some_and(|error| {
+            matches!(
+                error.kind(),
+                Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof
+            )
+        })
 }

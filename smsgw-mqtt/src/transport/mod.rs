@@ -4,6 +4,7 @@ mod config;
 mod connection;
 #[cfg(feature = "broker")]
 mod embedded;
+mod limits;
 mod link;
 mod login;
 mod rivals;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, timeout_at};
 pub use config::{MqttConfig, TlsConfig};
 
 use self::connection::{ANSWER, Connection, INBOX, Signals, WINDOW};
+pub(crate) use self::limits::Limits;
 use self::link::{Link, not_connected};
 pub(crate) use self::login::Login;
 use self::rivals::Rivals;
@@ -47,6 +49,11 @@ const RECEIPTS: usize = 100;
 /// Where another gateway connects with the same client id, the broker ends this one's connection. It comes back, as
 /// after any other break, but at the third time within a minute it gives up: the inbox ends, and
 /// [`ready`](Transport::ready) and [`send`](Transport::send) say `Unauthorized`, and why.
+///
+/// A broker that says it cannot do what the gateway needs is tried again at longer intervals, as one that refuses it;
+/// meanwhile [`ready`](Transport::ready) says `Unsupported`, and what to change: subscriptions with wildcards must be there,
+/// and shared ones where [`share`](MqttConfig::share) is set. One without retained messages serves, with a warning: two
+/// gateways with one client id are then noticed only where the broker says so.
 pub struct MqttTransport {
     config: MqttConfig,
     link: Arc<Link>,
@@ -151,7 +158,7 @@ fn no_answer() -> Error {
 impl Transport for MqttTransport {
     fn capabilities(&self) -> TransportCapabilities {
         let capabilities = TransportCapabilities {
-            tells_no_subscriber: true,
+            tells_no_subscriber: self.config.tells_no_subscriber,
             tells_listening: false,
             redelivers: true,
             disconnects: false,

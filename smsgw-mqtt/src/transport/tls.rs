@@ -5,12 +5,12 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rumqttc::v5::{ConnectionError, StateError, mqttbytes};
+use rumqttc::v5::ConnectionError;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::TlsConfig;
-use super::login::End;
+use super::login::{End, io_error, is_cut};
 use crate::pem::{authorities, certificates, private_key, provider};
 
 /// What a broker is met with.
@@ -165,26 +165,4 @@ fn rustls_error(error: &ConnectionError) -> Option<&rustls::Error> {
         };
     }
     None
-}
-
-/// What was read or written when the connection was there already.
-fn io_error(error: &ConnectionError) -> Option<&io::Error> {
-    match error {
-        ConnectionError::MqttState(
-            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
-        )
-        | ConnectionError::Io(error) => Some(error),
-        _ => None,
-    }
-}
-
-fn is_cut(error: &ConnectionError) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted))
-        || io_error(error).is_some_and(|error| {
-            matches!(
-                error.kind(),
-                Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof
-            )
-        })
 }

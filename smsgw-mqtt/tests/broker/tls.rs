@@ -1,6 +1,7 @@
 //! The listener with TLS.
 
 use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ struct Place {
 
 fn tls(files: &Path, certificate: &Certificate, client_ca: Option<PathBuf>) -> BrokerTls {
     let (cert, key) = certificate.write(files, "broker");
-    BrokerTls { listen: ([127, 0, 0, 1], 0).into(), client_ca, ..BrokerTls::new(cert, key) }
+    BrokerTls { listen: (Ipv4Addr::LOCALHOST, 0).into(), client_ca, ..BrokerTls::new(cert, key) }
 }
 
 impl Place {
@@ -233,10 +234,10 @@ async fn start(tls: BrokerTls) -> smsgw_core::error::Result<Broker> {
     Broker::start(BrokerConfig::tls_only(tls), authenticator).await
 }
 
+/// Runs a device until it is online; `false` where it is not within `patience`.
 #[cfg(feature = "device")]
-#[tokio::test]
-async fn the_device_library_comes_in() {
-    use smsgw_mqtt::device::{Device, DeviceError, Outcome, Radio, RadioError, Sms, Status, TlsConfig};
+async fn comes_online(device: smsgw_mqtt::device::Device, patience: Duration) -> bool {
+    use smsgw_mqtt::device::{Outcome, Radio, RadioError, Sms, Status};
 
     struct Mute;
 
@@ -246,6 +247,19 @@ async fn the_device_library_comes_in() {
             Ok(Outcome::Sent)
         }
     }
+
+    let mut status = device.handle().status();
+    let online = async { status.wait_for(|status| *status == Status::Online).await.map(drop) };
+    tokio::select! {
+        online = timeout(patience, online) => online.is_ok(),
+        ended = device.run(Mute, std::future::pending()) => panic!("{ended:?}"),
+    }
+}
+
+#[cfg(feature = "device")]
+#[tokio::test]
+async fn the_device_library_comes_in() {
+    use smsgw_mqtt::device::{Device, DeviceError, TlsConfig};
 
     let place = Place::new(true).await;
     let phone = place.ground.native().await;
@@ -257,15 +271,38 @@ async fn the_device_library_comes_in() {
     let without = TlsConfig { ca: Some(ca), ..TlsConfig::default() };
     for (files, comes) in [(whole, true), (without, false)] {
         let device = build(files).expect("the files are usable");
-        let mut status = device.handle().status();
         let patience = Duration::from_secs(if comes { 10 } else { 1 });
-        let online = async { status.wait_for(|status| *status == Status::Online).await.map(drop) };
-        tokio::select! {
-            online = timeout(patience, online) => assert_eq!(online.is_ok(), comes),
-            ended = device.run(Mute, std::future::pending()) => panic!("{ended:?}"),
-        }
+        assert_eq!(comes_online(device, patience).await, comes);
     }
     let missing = TlsConfig { ca: Some("/missing.crt".into()), ..TlsConfig::default() };
     let error = build(missing).expect_err("there is no such file");
     assert!(matches!(&error, DeviceError::Tls(why) if why.contains("/missing.crt")), "{error}");
+}
+
+#[cfg(feature = "device")]
+#[tokio::test]
+async fn the_device_library_comes_in_by_an_ipv6_address() {
+    use smsgw_mqtt::device::{Device, TlsConfig};
+
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        // A machine without IPv6.
+        return;
+    }
+    let (authority, files) = (Authority::new(), tempfile::tempdir().expect("a directory"));
+    let tls = BrokerTls {
+        listen: (Ipv6Addr::LOCALHOST, 0).into(),
+        ..tls(files.path(), &authority.issue("::1"), None)
+    };
+    let listen = Some((Ipv6Addr::LOCALHOST, 0).into());
+    let ground = Ground::with(BrokerConfig { listen, ..config().with_tls(tls) }).await;
+    let ca = file(files.path(), "ca.crt", &authority.pem());
+    let secure = ground.broker.tls_addr().expect("it listens with TLS").port();
+    let plain = ground.broker.local_addr().port();
+    for url in [format!("mqtts://[::1]:{secure}"), format!("mqtt://[::1]:{plain}")] {
+        let phone = ground.native().await;
+        let files = TlsConfig { ca: Some(ca.clone()), ..TlsConfig::default() };
+        let device =
+            Device::builder(&url, &phone.name, &phone.key).tls(files).build().expect("it is an address");
+        assert!(comes_online(device, Duration::from_secs(10)).await, "{url}");
+    }
 }

@@ -25,7 +25,12 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn start() -> std::result::Result<Self, Absent> {
-        let server = Mosquitto::start_with_accounts("").map_err(|Missing(why)| Absent(why))?;
+        Self::with("")
+    }
+
+    /// With these lines in its configuration.
+    pub(crate) fn with(settings: &str) -> std::result::Result<Self, Absent> {
+        let server = Mosquitto::start_with_accounts(settings).map_err(|Missing(why)| Absent(why))?;
         Ok(Self { server, ids: IdSource::new() })
     }
 

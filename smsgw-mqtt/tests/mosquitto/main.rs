@@ -4,7 +4,6 @@ mod broker;
 mod certificates;
 mod client;
 #[path = "../fixtures/mod.rs"]
-#[allow(unused_imports, reason = "each test binary uses its part")]
 mod fixtures;
 mod gateway;
 mod ground;
@@ -57,6 +56,9 @@ fn main() -> ExitCode {
             a_resync_puts_right_what_others_have_changed,
             many_devices_are_granted_at_once,
             a_broker_without_the_plugin_is_told,
+            a_broker_that_takes_a_command_and_answers_nothing_has_no_plugin,
+            a_broker_that_stalls_may_have_the_plugin,
+            a_broker_without_retained_messages_keeps_accounts,
             an_account_without_rights_is_told,
             an_open_broker_is_told,
             a_grant_without_its_key_is_refused;

@@ -6,13 +6,13 @@ use smsgw_core::conformance::Absent;
 use smsgw_core::device::Protocol;
 use smsgw_core::error::ErrorKind;
 use smsgw_core::provision::{Grant, Provisioner};
-use smsgw_mqtt::provision::DynsecProvisioner;
+use smsgw_mqtt::provision::{DynsecProvisioner, Lack};
 use smsgw_mqtt::transport::MqttConfig;
 use smsgw_test_support::Mosquitto;
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::fixtures::BRIEF;
+use crate::fixtures::{BRIEF, Fake, Habits};
 use crate::ground::{Ground, Key, Keys};
 
 /// Within which whoever uses a revoked key is gone.
@@ -259,21 +259,53 @@ pub(crate) async fn many_devices_are_granted_at_once() -> Result<(), Absent> {
     Ok(())
 }
 
-async fn told(provisioner: &DynsecProvisioner, kind: ErrorKind, words: &[&str]) {
+/// What the broker lacks, once it was told so with these words.
+async fn told(provisioner: &DynsecProvisioner, kind: ErrorKind, words: &[&str]) -> Option<Lack> {
     let error = provisioner.resync(&Keys(Vec::new())).await.expect_err("it cannot be");
     let detail = error.detail().expect("it says what to do");
     assert_eq!(error.kind(), kind, "{detail}");
     for word in words {
         assert!(detail.contains(word), "{word:?} is not in {detail:?}");
     }
+    Lack::of(&error)
 }
 
 pub(crate) async fn a_broker_without_the_plugin_is_told() -> Result<(), Absent> {
     let server = Mosquitto::start().map_err(|missing| Absent(missing.0))?;
     let provisioner = DynsecProvisioner::new(MqttConfig::new("127.0.0.1", server.port()));
-    told(&provisioner, ErrorKind::Unsupported, &["plugin_opt_config_file", "dynsec init"]).await;
+    let lack = told(&provisioner, ErrorKind::Unsupported, &["plugin_opt_config_file", "dynsec init"]).await;
+    assert_eq!(lack, Some(Lack::Plugin));
     server.kill();
-    told(&provisioner, ErrorKind::Unavailable, &["cannot be reached"]).await;
+    assert_eq!(told(&provisioner, ErrorKind::Unavailable, &["cannot be reached"]).await, None);
+    Ok(())
+}
+
+/// MQTT 5: success, and "no matching subscribers".
+pub(crate) async fn a_broker_that_takes_a_command_and_answers_nothing_has_no_plugin() -> Result<(), Absent> {
+    for reason in [0, 0x10] {
+        let fake = Fake::start(Habits { acknowledges: Some(reason), ..Habits::default() }).await;
+        let provisioner = DynsecProvisioner::new(MqttConfig::new("127.0.0.1", fake.port()));
+        assert_eq!(told(&provisioner, ErrorKind::Unsupported, &[]).await, Some(Lack::Plugin));
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_broker_that_stalls_may_have_the_plugin() -> Result<(), Absent> {
+    let fake = Fake::start(Habits::default()).await;
+    let provisioner = DynsecProvisioner::new(MqttConfig::new("127.0.0.1", fake.port()));
+    let error = provisioner.check().await.expect_err("it says nothing");
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, true), "{error}");
+    assert_eq!(Lack::of(&error), None);
+    Ok(())
+}
+
+pub(crate) async fn a_broker_without_retained_messages_keeps_accounts() -> Result<(), Absent> {
+    let ground = Ground::with("retain_available false\n")?;
+    let provisioner = ground.provisioner();
+    let one = ground.device(Protocol::Native);
+    provisioner.grant(std::slice::from_ref(&one.grant)).await.expect("grant");
+    assert_eq!(provisioner.disable(&[one.grant.key]).await.expect("disable"), 1);
+    assert_eq!(provisioner.remove(&[one.grant.device]).await.expect("remove"), 1);
     Ok(())
 }
 
@@ -283,10 +315,13 @@ pub(crate) async fn an_account_without_rights_is_told() -> Result<(), Absent> {
     ground.provisioner().grant(&grants(&[&one])).await.expect("grant");
     let user = one.grant.device.to_string();
     let mut config = ground.config().with_account(&user, one.text.clone().into());
-    told(&DynsecProvisioner::new(config.clone()), ErrorKind::Unauthorized, &["client id"]).await;
+    let lack = told(&DynsecProvisioner::new(config.clone()), ErrorKind::Unauthorized, &["client id"]).await;
+    assert_eq!(lack, None, "the login was refused");
     ground.control(&["createClient", "plain", "-p", "pw"]);
     config = config.with_account("plain", "pw".to_owned().into());
-    told(&DynsecProvisioner::new(config), ErrorKind::Unauthorized, &["addClientRole plain admin"]).await;
+    let words = ["addClientRole plain admin"];
+    let lack = told(&DynsecProvisioner::new(config), ErrorKind::Unauthorized, &words).await;
+    assert_eq!(lack, Some(Lack::Rights));
     Ok(())
 }
 
@@ -296,8 +331,8 @@ pub(crate) async fn an_open_broker_is_told() -> Result<(), Absent> {
     let provisioner = ground.provisioner();
     provisioner.grant(&grants(&[&one])).await.expect("grant");
     ground.open_up();
-    told(&provisioner, ErrorKind::Invalid, &["subscribe", "defaultACLAccess", "plugin_opt_config_file"])
-        .await;
+    let words = ["subscribe", "defaultACLAccess", "plugin_opt_config_file"];
+    assert_eq!(told(&provisioner, ErrorKind::Invalid, &words).await, None);
     assert_eq!(provisioner.disable(&[one.grant.key]).await.expect("who is out is out"), 1);
     Ok(())
 }

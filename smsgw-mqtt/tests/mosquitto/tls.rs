@@ -71,6 +71,10 @@ pub(crate) async fn what_is_wrong_with_files_is_told_before_anything_is_opened()
     allow(&open_key, 0o400);
     config(Some(&ca), Some(&open_cert), Some(&open_key)).check().expect("to read it is enough");
     config(Some(&ca), Some(&cert), Some(&key)).check().expect("all is well");
+    for host in ["::1", "[::1]"] {
+        let config = MqttConfig { host: host.into(), ..config(Some(&ca), None, None) };
+        config.check().expect("so IPv6 addresses are written");
+    }
     Ok(())
 }
 

@@ -4,7 +4,9 @@
 mod fixtures;
 mod ground;
 mod life;
+mod limits;
 mod receive;
+mod rivals;
 mod send;
 mod share;
 
@@ -55,6 +57,15 @@ fn main() -> ExitCode {
             a_broker_is_killed_and_restarted,
             a_broker_that_is_not_there_is_told,
             closing_does_not_wait_for_a_broker_that_is_not_there;
+        limits:
+            a_broker_without_shared_subscriptions_is_told_where_they_are_asked_for,
+            a_broker_without_wildcards_is_told,
+            a_broker_without_retained_messages_serves;
+        rivals:
+            a_gateway_takes_its_word_away_when_it_closes,
+            a_gateway_leaves_the_word_of_another,
+            whoever_can_publish_cannot_end_a_gateway,
+            a_word_that_a_killed_broker_restores_is_no_rival;
         share:
             gateways_with_one_share_hear_each_word_once,
             a_gateway_that_closes_leaves_its_share_at_once,
