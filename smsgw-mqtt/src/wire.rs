@@ -77,7 +77,7 @@ pub struct Sms {
     /// RFC 3339; after this moment the message must not be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// Which attempt this is, from 1. Only after a `failed` report may a higher one be sent again.
+    /// Which attempt this is, from 1. Only after the receipt of a `failed` report may a higher one be sent again.
     #[serde(default = "one")]
     pub attempt: u32,
 }

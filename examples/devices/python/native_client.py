@@ -14,6 +14,10 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 
 
+# Why a network may take later what it did not take now.
+PASSING = {"busy", "congestion", "network_error", "no_service", "radio_error", "radio_off", "stopped", "temporary"}
+
+
 def now():
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -110,15 +114,19 @@ class Device:
         if down["type"] == "send":
             sms = {"sim": None, "attempt": 1, "expires_at": None, **down}
             known, last = self.journal.taken.get(sms["id"]), self.journal.last.get(sms["id"])
-            # Only a new attempt at what surely failed is sent again; whatever else was seen is not.
-            failed = last and last["state"] == "failed" and last.get("code") != "canceled"
-            retry = known and failed and sms["attempt"] > known["attempt"]
+            # Only a new attempt at what failed for a while, by order of a gateway that has stored so, is sent again.
+            failed = last and last["state"] == "failed" and last.get("code") in PASSING
+            stored = not any(report["id"] == sms["id"] for report in self.journal.open.values())
+            retry = known and failed and stored and sms["attempt"] > known["attempt"]
             if (known or last) and not retry:
                 return self.report(sms["id"], (last or {}).get("state", "acknowledged"), (last or {}).get("code"))
             self.journal.write("taken", {k: sms[k] for k in ("id", "to", "body", "sim", "attempt", "expires_at")})
             self.report(sms["id"], "acknowledged")
         elif down["type"] == "cancel":
-            if down["id"] not in self.journal.started and down["id"] not in self.journal.last:
+            last = self.journal.last.get(down["id"])
+            if last and last.get("code") not in PASSING:
+                self.report(down["id"], last["state"], last.get("code"))
+            elif last or down["id"] not in self.journal.started:
                 self.report(down["id"], "failed", "canceled")
         elif down["type"] == "receipt":
             for report_id in down["report_ids"]:

@@ -343,10 +343,15 @@ impl Head {
     fn failed(&self, id: MessageId, report: &Report, now: Timestamp) -> Next {
         let code = report.failure.as_ref().map_or("", |failure| failure.code.as_str());
         let failures = self.failures.saturating_add(1);
-        if self.is_canceling() && (code == CANCELED || is_retryable(code)) {
+        if self.is_canceling() && code == CANCELED {
             return self.moved_to(State::Canceled);
         }
         let due_at = now + retry_after(id, failures);
+        if self.is_canceling() && is_retryable(code) {
+            // It might take a late copy for another attempt: only its word that it will not ends that.
+            let due_at = Some(now + CANCEL_RECHECK);
+            return Next { failures, due_at, check_at: due_at, ..self.moved_to(State::Scheduled) };
+        }
         if !is_retryable(code) || failures >= MAX_TRIES || due_at >= self.expires_at {
             return Next { failures, ..self.moved_to(State::Failed) };
         }

@@ -73,10 +73,6 @@ impl Desk {
             tracing::debug!(id = sms.id, "seen before");
             return self.repeat(&sms.id, now);
         }
-        for report_id in self.journal.ledger().open_of(&sms.id) {
-            // A new attempt shows that the gateway knows how the last one ended.
-            self.outbox.receipt(&report_id);
-        }
         let id = sms.id.clone();
         let readable = sms.expires_at.as_deref().is_none_or(|moment| clock::is_past(moment).is_some());
         self.journal.record(Record::Taken(sms));
@@ -90,8 +86,7 @@ impl Desk {
 
     /// The gateway withdraws a message.
     pub(super) fn cancel(&mut self, id: &str, now: Instant) {
-        let ledger = self.journal.ledger();
-        if ledger.is_waiting(id) || ledger.known(id).is_none() {
+        if !self.journal.ledger().is_past_recall(id) {
             // Also for an id not seen yet: its `send` may be on its way.
             self.record(report(id, ReportState::Failed, Some("canceled")), FOREVER, false, now);
         } else {

@@ -115,6 +115,23 @@ fn cancel_wins_only_before_the_radio() -> Outcome_ {
 }
 
 #[test]
+fn what_failed_and_is_canceled_is_not_tried_again() -> Outcome_ {
+    let now = Instant::now();
+    let mut desk = desk()?;
+    desk.take(sms("a", None), now);
+    assert!(desk.start(now).is_some());
+    desk.done(done("a", Err(RadioError::new("no_service"))), now);
+    desk.cancel("a", now);
+    assert!(said(&mut desk, now).contains(&(ReportState::Failed, Some("canceled".to_owned()))));
+    for report in desk.journal.ledger().open_of("a") {
+        desk.receipt(vec![report]);
+    }
+    desk.take(Sms { attempt: 2, ..sms("a", None) }, now);
+    assert!(desk.start(now).is_none());
+    Ok(())
+}
+
+#[test]
 fn delivery_follows_sent_and_nothing_else() -> Outcome_ {
     let now = Instant::now();
     let later = now + Duration::from_secs(3);

@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use smsgw_core::state::is_retryable;
+
 use crate::wire::{ReportState, Sms, Up};
 
-use super::record::{Over, Record, Reported};
+use super::record::{FOREVER, Over, Record, Reported};
 
 /// Where one message stands.
 #[derive(Debug)]
@@ -27,10 +29,18 @@ struct Entry {
     phase: Phase,
 }
 
+impl Entry {
+    /// Whether it failed for a reason that passes, and was not given back.
+    fn may_be_tried_again(&self) -> bool {
+        let Phase::Over { state: ReportState::Failed, code, .. } = &self.phase else { return false };
+        self.attempt < FOREVER && code.as_deref().is_some_and(is_retryable)
+    }
+}
+
 /// What a `send` means to a device that may have seen its id before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Not seen, or the radio surely failed the earlier attempt and the gateway ordered a new one.
+    /// Not seen, or the radio surely failed the earlier attempt, and the gateway knows and ordered a new one.
     Take,
     /// Seen: drop it and repeat what is known.
     Repeat,
@@ -107,13 +117,24 @@ impl Ledger {
     pub(super) fn judge(&self, sms: &Sms) -> Verdict {
         match self.entries.get(sms.id.as_str()) {
             None => Verdict::Take,
-            Some(Entry { attempt, phase: Phase::Over { state: ReportState::Failed, .. }, .. })
-                if sms.attempt > *attempt =>
+            // Without the receipt this may be an order from before the gateway knew: it would go by the failure, and
+            // the message would be sent all the same.
+            Some(entry @ Entry { open: 0, .. })
+                if entry.may_be_tried_again() && sms.attempt > entry.attempt =>
             {
                 Verdict::Take
             }
             Some(_) => Verdict::Repeat,
         }
+    }
+
+    /// Whether a message is in the radio or past it, so that it is too late to give it back.
+    pub(super) fn is_past_recall(&self, id: &str) -> bool {
+        self.entries.get(id).is_some_and(|entry| match entry.phase {
+            Phase::Waiting(_) => false,
+            Phase::Started => true,
+            Phase::Over { .. } => !entry.may_be_tried_again(),
+        })
     }
 
     /// What is known of an id.
@@ -131,11 +152,6 @@ impl Ledger {
     /// The attempt that the device last took of an id; 0 when it knows none.
     pub(super) fn attempt(&self, id: &str) -> u32 {
         self.entries.get(id).map_or(0, |entry| entry.attempt)
-    }
-
-    /// Whether a message waits for the radio.
-    pub(super) fn is_waiting(&self, id: &str) -> bool {
-        matches!(self.entries.get(id), Some(Entry { phase: Phase::Waiting(_), .. }))
     }
 
     /// Whether a message was handed to the network and nothing later is known.
@@ -254,10 +270,6 @@ impl Ledger {
     fn take(&mut self, sms: Sms) {
         if self.judge(&sms) == Verdict::Repeat {
             return;
-        }
-        if self.entries.get(sms.id.as_str()).is_some_and(|entry| entry.open > 0) {
-            // The gateway orders a new attempt only after it has stored how the last one ended.
-            self.open.retain(|_, up| !matches!(up, Up::Report(report) if report.id == sms.id));
         }
         let id: Box<str> = sms.id.as_str().into();
         self.waiting.push_back(id.clone());

@@ -1,7 +1,6 @@
 //! What lines add up to, and that a snapshot of them adds up to the same.
 
 use super::*;
-use crate::device::record::FOREVER;
 use crate::wire::Report;
 
 fn sms(id: &str, attempt: u32) -> Sms {
@@ -14,7 +13,7 @@ fn reported(report_id: &str, id: &str, state: ReportState, attempt: u32) -> Reco
         id: id.into(),
         state,
         segment: None,
-        code: None,
+        code: (state == ReportState::Failed).then(|| "no_service".into()),
         at: "2026-01-02T03:04:05Z".into(),
     };
     Record::Reported(Reported { report, attempt, awaits: false })
@@ -63,14 +62,26 @@ fn only_a_sure_failure_and_a_new_attempt_are_sent_again() {
         let mut ledger = ledger(9, lines());
         ledger.apply(reported("r", "a", state, 1));
         assert_eq!(ledger.judge(&sms("a", 1)), Verdict::Repeat, "{state:?}");
+        assert_eq!(ledger.judge(&sms("a", 2)), Verdict::Repeat, "{state:?}: the gateway may not know yet");
+        ledger.apply(Record::Receipt(vec!["r".into()]));
+        assert_eq!(ledger.judge(&sms("a", 1)), Verdict::Repeat, "{state:?}");
         assert_eq!(ledger.judge(&sms("a", 2)), again, "{state:?}");
     }
     let mut ledger = ledger(9, lines());
     ledger.apply(reported("r1", "a", ReportState::Failed, 1));
+    ledger.apply(Record::Receipt(vec!["r1".into()]));
     ledger.apply(Record::Taken(sms("a", 2)));
-    assert_eq!(ledger.open().count(), 0, "the gateway must have stored the failure");
+    assert!(!ledger.is_past_recall("a") && !ledger.is_past_recall("unseen"));
     ledger.apply(reported("r1", "a", ReportState::Failed, 1));
     assert_eq!(ledger.known("a"), Some(Known::Acknowledged), "an old report does not end a new attempt");
+}
+
+#[test]
+fn what_failed_for_good_is_not_tried_again() {
+    let Record::Reported(mut last) = reported("r", "a", ReportState::Failed, 1) else { return };
+    last.report.code = Some("invalid_number".into());
+    let lines = vec![Record::Taken(sms("a", 1)), Record::Reported(last), Record::Receipt(vec!["r".into()])];
+    assert_eq!(ledger(9, lines).judge(&sms("a", 2)), Verdict::Repeat);
 }
 
 #[test]
@@ -117,6 +128,7 @@ fn a_snapshot_adds_up_to_the_same() {
             Record::Receipt(vec!["05".into()]),
             Record::Taken(sms("again", 1)),
             reported("06", "again", ReportState::Failed, 1),
+            Record::Receipt(vec!["06".into()]),
             Record::Taken(sms("again", 2)),
             reported("07", "gone", ReportState::Failed, 4),
             Record::Receipt(vec!["07".into(), "unheard of".into()]),

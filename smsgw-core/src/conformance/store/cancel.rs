@@ -105,3 +105,18 @@ pub(super) async fn message_of_another_account_is_not_canceled(stage: &Stage<dyn
     assert_eq!(ground.state(id).await, State::Queued);
     assert_eq!(ground.advance(ground.id(), Fence::Account(stranger), change).await, Advanced::Missing);
 }
+
+pub(super) async fn failed_message_is_asked_for_all_the_same(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let id = ground.dispatched().await;
+    applied(cancel(&ground, id, true).await);
+    // Its device might take a late copy for another attempt.
+    let moved = applied(ground.fail(id, "no_service").await);
+    assert_eq!(moved.to, State::Scheduled);
+    ground.elapse(Duration::from_secs(10)).await;
+    assert_eq!(ground.due_ids(false).await, [id]);
+    let claimed = ground.claim(id).await.expect("its device is asked");
+    assert_eq!(claimed.reason, Some(Reason::CancelRequested));
+    let moved = applied(ground.fail(id, "canceled").await);
+    assert_eq!(moved.to, State::Canceled);
+}

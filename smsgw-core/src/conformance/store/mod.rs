@@ -129,6 +129,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             message_that_nobody_has_is_canceled,
             message_that_a_device_may_have_is_asked_for,
             canceled_message_is_in_no_hands_once_released,
+            failed_message_is_asked_for_all_the_same,
             message_that_cannot_be_asked_for_stays,
             message_on_the_air_is_not_canceled,
             message_of_another_account_is_not_canceled;
