@@ -93,6 +93,10 @@ impl MessageStore for Poisoned {
         self.inner.due(query).await
     }
 
+    async fn forget_keys(&self, max: usize) -> Result<usize> {
+        self.inner.forget_keys(max).await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         self.inner.message(account, id).await
     }

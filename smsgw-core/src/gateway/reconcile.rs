@@ -7,6 +7,7 @@ use super::Shared;
 use crate::error::Result;
 use crate::key::KeyId;
 use crate::store::DueQuery;
+use crate::time::Timestamp;
 
 /// Messages of one look.
 const BATCH: usize = 1_000;
@@ -16,10 +17,14 @@ const DEVICES: usize = 64;
 /// How long a device may hold a message before it is asked whether another gateway has heard of it.
 const HELD_FOR: Duration = Duration::from_secs(2);
 
+/// How often idempotency keys are looked through for old ones.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
 /// Looks at once, then regularly, until the gateway stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(shared.settings.reconcile_every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut forgot_at = None;
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -40,6 +45,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
         }
+        let now = shared.clock.now();
+        if forgot_at.is_none_or(|at: Timestamp| at.until(now) >= FORGET_EVERY) {
+            forgot_at = Some(now);
+            if let Err(error) = forget_keys(&shared).await {
+                tracing::warn!(%error, "could not forget old idempotency keys; trying again");
+            }
+        }
     }
 }
 
@@ -56,6 +68,11 @@ async fn compare(shared: &Shared) -> Result<()> {
         let gone = held.iter().zip(still).filter(|(_, still)| !still).map(|(held, _)| (held.device, held.id));
         shared.fleet.release(gone, now);
     }
+}
+
+async fn forget_keys(shared: &Shared) -> Result<()> {
+    while !shared.stop.is_cancelled() && shared.store.forget_keys(BATCH).await? == BATCH {}
+    Ok(())
 }
 
 /// Sends nothing more to devices whose keys were revoked by other gateways, or deleted with their devices.

@@ -97,6 +97,13 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Any backend error.
     async fn due(&self, query: DueQuery) -> Result<Due>;
 
+    /// Forgets idempotency keys that are older than [`KEYS_KEPT`], the oldest first and at most `max`. Says how many; fewer
+    /// than `max` were the last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn forget_keys(&self, max: usize) -> Result<usize>;
+
     /// One message of an account.
     ///
     /// # Errors
@@ -125,6 +132,7 @@ forward_to_inner! {
         async fn recall(devices: &[DeviceId]) -> Result<u64>;
         async fn in_hand(held: &[Claim]) -> Result<Vec<bool>>;
         async fn due(query: DueQuery) -> Result<Due>;
+        async fn forget_keys(max: usize) -> Result<usize>;
         async fn message(account: AccountId, id: MessageId) -> Result<Option<Message>>;
         async fn events(account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>>;
         async fn messages(query: &MessageQuery) -> Result<Page<Message>>;
@@ -139,6 +147,9 @@ pub struct Insertion {
     /// How its sender may repeat it.
     pub idempotency: Option<Idempotency>,
 }
+
+/// How long an idempotency key is good for. After that it may be forgotten, and the same request sends again.
+pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A key under which an account may repeat a request without repeating its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,8 @@ pub use account::AccountStore;
 pub use device::{DevicePatch, DeviceStore};
 pub use inbox::{InboxQuery, InboxStore, Received, ReceivedSms};
 pub use message::{
-    Advanced, Claim, Due, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, MessageStore, Moved, Pull,
+    Advanced, Claim, Due, DueQuery, Idempotency, Inserted, Insertion, KEYS_KEPT, MessageQuery, MessageStore,
+    Moved, Pull,
 };
 
 use crate::error::Result;

@@ -2,12 +2,12 @@
 
 use smsgw_core::message::Message;
 use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
-use smsgw_core::store::{Inserted, Insertion};
+use smsgw_core::store::{Inserted, Insertion, KEYS_KEPT};
 use sqlx::postgres::PgConnection;
 
 use super::classify::is_repeated;
 use super::rows::{
-    Columns, MessageRow, device_uuid, epoch_code, message_columns, narrow, priority_code, uuids,
+    Columns, MessageRow, device_uuid, epoch_code, limit, message_columns, narrow, priority_code, uuids,
 };
 use crate::known::Known;
 
@@ -36,6 +36,10 @@ pub(super) const BY_ID: &str = concat!(
     " FROM messages AS m WHERE m.id = ANY ((SELECT $1::uuid[])::uuid[])"
 );
 
+/// The oldest keys: $1 how long they are good, in microseconds, $2 the limit.
+pub(super) const FORGET: &str = "DELETE FROM idempotency WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency \
+     WHERE created_at <= (SELECT smsgw_now()) - $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
 /// Accounts, keys, fingerprints and messages, by account and key.
 pub(super) const BY_KEY: &str = concat!(
     "SELECT i.account, i.key, i.fingerprint, ",
@@ -46,6 +50,13 @@ pub(super) const BY_KEY: &str = concat!(
 
 /// How often what others insert meanwhile may be found to be there.
 const ROUNDS: usize = 8;
+
+/// Forgets at most `max` keys that are too old. Says how many.
+pub(super) async fn forget_keys(conn: &mut PgConnection, max: usize) -> sqlx::Result<usize> {
+    let kept = i64::try_from(KEYS_KEPT.as_micros()).unwrap_or(i64::MAX);
+    let done = sqlx::query(FORGET).bind(kept).bind(limit(max)).execute(conn).await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
 
 /// Inserts `batch`. Almost always all of it is new, so nothing is looked up first; where something is not, all of it is.
 pub(super) async fn insert(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx::Result<Vec<Inserted>> {

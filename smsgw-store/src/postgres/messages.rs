@@ -106,6 +106,10 @@ impl MessageStore for PostgresStore {
         self.run("due", move |conn| Box::pin(due::due(conn, query))).await
     }
 
+    async fn forget_keys(&self, max: usize) -> Result<usize> {
+        self.run("forget_keys", move |conn| Box::pin(insert::forget_keys(conn, max))).await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         let (id, account) = owned(account, id.as_uuid());
         self.run("message", move |conn| {

@@ -35,6 +35,7 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
     vec![
         (insert::BY_ID, "messages_pkey", true),
         (insert::BY_KEY, "idempotency_pkey", true),
+        (insert::FORGET, "idempotency_age", true),
         (claim::TO_CLAIM, "messages_pkey", true),
         (claim::WAITING, "messages_waiting", true),
         (advance::HEADS, "messages_pkey", true),

@@ -3,7 +3,7 @@
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::Message;
 use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
-use smsgw_core::store::{Inserted, Insertion};
+use smsgw_core::store::{Inserted, Insertion, KEYS_KEPT};
 use smsgw_core::time::Timestamp;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteConnection;
@@ -25,10 +25,14 @@ const INSERT: Batch = Batch {
 };
 
 const INSERT_KEYS: Batch = Batch {
-    head: "INSERT INTO idempotency (account, key, message, fingerprint) SELECT * FROM (VALUES ",
-    row: "(?,?,?,?)",
+    head: "INSERT INTO idempotency (account, key, message, fingerprint, created_at) SELECT * FROM (VALUES ",
+    row: "(?,?,?,?,?)",
     tail: ") WHERE column1 IS NOT NULL",
 };
+
+/// The oldest keys: ?1 the time that they are not younger than, ?2 the limit.
+pub(super) const FORGET: &str = "DELETE FROM idempotency WHERE (account, key) IN \
+     (SELECT account, key FROM idempotency WHERE created_at <= ?1 ORDER BY created_at LIMIT ?2)";
 
 /// Accounts, keys, fingerprints and messages, by account and key.
 pub(super) const BY_KEY: Batch = Batch {
@@ -84,7 +88,8 @@ async fn write(transaction: &mut Transaction, batch: &[&Insertion]) -> sqlx::Res
             args.add_id(account.as_uuid())?;
             args.add(idempotency.key.as_str())?;
             args.add(*seq)?;
-            args.add(&idempotency.fingerprint[..])
+            args.add(&idempotency.fingerprint[..])?;
+            args.add_time(now)
         })?;
         add_events(&mut script, &events)?;
         script.execute(&mut transaction.conn).await?;
@@ -131,6 +136,16 @@ fn first_event(seq: i64, message: &Message, now: Timestamp) -> Event {
         applied: true,
         report: None,
     }
+}
+
+/// Forgets at most `max` keys that are too old. Says how many.
+pub(super) async fn forget_keys(transaction: &mut Transaction, max: usize) -> sqlx::Result<usize> {
+    let args = Args::of(|args| {
+        args.add_time(transaction.now - KEYS_KEPT)?;
+        args.add_limit(max)
+    })?;
+    let done = sqlx::query_with(FORGET, args.into_inner()).execute(&mut transaction.conn).await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
 async fn load_known(conn: &mut SqliteConnection, batch: &[Insertion]) -> sqlx::Result<Known> {

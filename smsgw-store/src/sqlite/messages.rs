@@ -101,6 +101,11 @@ impl MessageStore for SqliteStore {
         self.write("due", query.max, move |transaction| Box::pin(due::due(transaction, query))).await
     }
 
+    async fn forget_keys(&self, max: usize) -> Result<usize> {
+        self.write("forget_keys", max, move |transaction| Box::pin(insert::forget_keys(transaction, max)))
+            .await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         let rows: Vec<MessageRow> = self.read("message", ONE, owned(account, id)).await?;
         Ok(rows.into_iter().next().map(Message::from))

@@ -7,11 +7,12 @@ use sqlx::sqlite::SqliteConnection;
 use super::classify::{BACKEND, classify};
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("messages", include_str!("../../migrations/sqlite/0001_messages.sql")),
     ("devices", include_str!("../../migrations/sqlite/0002_devices.sql")),
     ("sealed keys", include_str!("../../migrations/sqlite/0003_sealed_keys.sql")),
     ("failures", include_str!("../../migrations/sqlite/0004_failures.sql")),
+    ("key age", include_str!("../../migrations/sqlite/0005_key_age.sql")),
 ];
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (

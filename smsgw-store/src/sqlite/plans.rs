@@ -20,6 +20,7 @@ fn statements() -> Vec<(String, &'static str)> {
     vec![
         (of_three(&rows::MESSAGES_BY_ID), by_id),
         (of_three(&insert::BY_KEY), "SEARCH i USING PRIMARY KEY"),
+        (insert::FORGET.into(), "idempotency_age"),
         (claim::WAITING.into(), "messages_waiting"),
         (of_three(&advance::HEADS), by_id),
         (of_three(&advance::SEEN), "message_events_report (message=? AND report=?)"),

@@ -34,6 +34,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("recall", store.recall(&[device]).await.err());
     note("in_hand", store.in_hand(&claims).await.err());
     note("due", store.due(DueQuery { max: 1, requeue: true }).await.err());
+    note("forget_keys", store.forget_keys(1).await.err());
     note("message", store.message(account, id).await.err());
     note("events", store.events(account, id).await.err());
     note("messages", store.messages(&MessageQuery::new(account, 1)).await.err());

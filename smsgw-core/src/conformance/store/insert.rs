@@ -8,7 +8,7 @@ use super::ground::{Ground, LEASE, applied, dispatched, number, plain, urgent};
 use crate::conformance::Stage;
 use crate::message::{Body, Message, NewMessage};
 use crate::state::{Fence, Reason, State, Transition};
-use crate::store::{Claim, Idempotency, Inserted, Insertion};
+use crate::store::{Claim, Idempotency, Inserted, Insertion, KEYS_KEPT};
 
 pub(super) async fn inserted_message_reads_back_whole(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
@@ -100,6 +100,26 @@ pub(super) async fn idempotency_key_repeats_nothing(stage: &Stage<dyn StoreFixtu
             "nothing was added"
         );
     }
+}
+
+pub(super) async fn idempotency_key_is_forgotten_when_it_is_old(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let keys = ["a", "b", "c"];
+    let batch: Vec<_> = keys.map(|key| keyed(&ground.message(), key, 1)).into();
+    ground.store.insert(&batch).await.expect("insert");
+    let forget = async |max| ground.store.forget_keys(max).await.expect("forget_keys");
+    ground.elapse(KEYS_KEPT - Duration::from_secs(5)).await;
+    assert_eq!(forget(10).await, 0);
+    let young = [keyed(&ground.message(), "young", 1)];
+    ground.store.insert(&young).await.expect("insert");
+    ground.elapse(Duration::from_secs(10)).await;
+    assert_eq!((forget(2).await, forget(2).await, forget(2).await), (2, 1, 0));
+    for key in keys {
+        let outcomes = ground.store.insert(&[keyed(&ground.message(), key, 2)]).await.expect("insert");
+        assert_eq!(outcomes, [Inserted::New], "{key} is free again");
+    }
+    let outcomes = ground.store.insert(&[keyed(&ground.message(), "young", 2)]).await.expect("insert");
+    assert_eq!(outcomes, [Inserted::Mismatch]);
 }
 
 pub(super) async fn idempotency_keys_are_per_account(stage: &Stage<dyn StoreFixture>) {

@@ -74,6 +74,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             another_request_under_the_same_id_is_a_mismatch,
             id_of_another_account_is_a_mismatch,
             idempotency_key_repeats_nothing,
+            idempotency_key_is_forgotten_when_it_is_old,
             idempotency_keys_are_per_account,
             duplicates_within_a_batch_are_seen,
             concurrent_insertions_of_one_id_make_one_message,

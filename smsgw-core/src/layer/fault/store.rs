@@ -48,6 +48,10 @@ impl<T: MessageStore> MessageStore for Fault<T> {
         self.call("due", self.inner.due(query)).await
     }
 
+    async fn forget_keys(&self, max: usize) -> Result<usize> {
+        self.call("forget_keys", self.inner.forget_keys(max)).await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         self.call("message", self.inner.message(account, id)).await
     }

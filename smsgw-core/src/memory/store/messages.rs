@@ -12,7 +12,8 @@ use crate::state::{
     Change, Decision, QUEUED_RECHECK, State, Transition, WaitsFor, claimable, decide, recalled,
 };
 use crate::store::{
-    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, KEYS_KEPT, MessageQuery, MessageStore, Page,
+    Pull,
 };
 use crate::time::Timestamp;
 
@@ -85,6 +86,11 @@ impl MessageStore for MemoryStore {
         Ok(messages.due(query, self.shared.clock.now()))
     }
 
+    async fn forget_keys(&self, max: usize) -> Result<usize> {
+        let mut messages = self.lock(&self.shared.messages, "forget_keys")?;
+        Ok(messages.forget_keys(max, self.shared.clock.now()))
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         let messages = self.lock(&self.shared.messages, "message")?;
         Ok(messages.owned(account, id).map(|row| row.message.clone()))
@@ -125,6 +131,7 @@ impl Messages {
         if let Some(request) = idempotency {
             let keys = self.keys.entry(message.account).or_default();
             keys.insert(request.key.clone(), (request.fingerprint, message.id));
+            self.keys_by_age.push_back((now, message.account, request.key.clone()));
         }
         let check_at = match message.state {
             State::Scheduled => message.due_at.min(message.expires_at),
@@ -132,6 +139,19 @@ impl Messages {
         };
         self.add(message.clone(), check_at, now);
         Inserted::New
+    }
+
+    fn forget_keys(&mut self, max: usize, now: Timestamp) -> usize {
+        let old = |(at, ..): &(Timestamp, _, _)| at.until(now) >= KEYS_KEPT;
+        let mut count = 0;
+        while count < max && self.keys_by_age.front().is_some_and(old) {
+            let Some((_, account, key)) = self.keys_by_age.pop_front() else { break };
+            if let Some(keys) = self.keys.get_mut(&account) {
+                keys.remove(&key);
+            }
+            count += 1;
+        }
+        count
     }
 
     fn pull(&mut self, pull: &Pull, lease: Duration, now: Timestamp) -> Vec<Message> {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::alarms::Alarms;
@@ -20,6 +20,8 @@ pub(super) struct Messages {
     pub(super) lists: HashMap<AccountId, BTreeSet<Cursor>>,
     /// What each account has asked for under an idempotency key: the request's fingerprint and the message.
     pub(super) keys: HashMap<AccountId, HashMap<String, ([u8; 32], MessageId)>>,
+    /// The same keys, oldest first.
+    pub(super) keys_by_age: VecDeque<(Timestamp, AccountId, String)>,
     pub(super) indexes: Indexes,
 }
 
