@@ -31,6 +31,8 @@ use settings::Settings;
 async fn main() -> ExitCode {
     let Flags { command, settings, serve } = Flags::read();
     log_to_stderr();
+    #[cfg(feature = "crash-points")]
+    std::env::var("SMSGW_CRASH").iter().for_each(|at| smsgw::crash::arm(at).expect("a crash point"));
     match command {
         None => match Settings::read_or_explain(&settings, serve.devices) {
             Ok(settings) => ended(serve::run(settings, serve.json).await),

@@ -4,6 +4,10 @@ pub mod account;
 pub mod auth;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "crash-points")]
+pub mod crash;
+#[cfg(not(feature = "crash-points"))]
+mod crash;
 pub mod device;
 pub mod error;
 mod forward;

@@ -163,7 +163,7 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     /// When the network said that it arrived.
     pub delivered_at: Option<Timestamp>,
-    /// Why it failed: for good, or the last time.
+    /// Why it failed: for good, or the last time until it is tried again.
     pub failure: Option<Failure>,
     /// How often its device has tried in vain.
     pub failures: u32,
@@ -271,6 +271,7 @@ impl Message {
             account: self.account,
             device: self.device,
             device_fixed: self.device_fixed,
+            due_at: self.due_at,
             expires_at: self.expires_at,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use retry::{MAX_TRIES, RETRY_FIRST, RETRY_LONGEST, is_retryable, retry_after};
 pub use transition::{
-    CANCEL_RECHECK, Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK, REPORT_GRACE, Report,
+    CANCEL_RECHECK, CANCEL_RECHECK_WITHIN, Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK, REPORT_GRACE, Report,
     ReportState, Transition, WaitsFor, claimable, decide, overdue, recalled,
 };
 

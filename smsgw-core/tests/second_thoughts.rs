@@ -33,7 +33,12 @@ async fn setup() -> Setup {
 
 impl Setup {
     async fn device(&self, protocol: Protocol) -> DeviceId {
-        let new = NewDevice { protocol, ..NewDevice::new("phone") };
+        self.device_with(protocol, None).await
+    }
+
+    async fn device_with(&self, protocol: Protocol, rate: Option<&str>) -> DeviceId {
+        let rate_limit = rate.map(|rate| rate.parse().expect("a rate"));
+        let new = NewDevice { protocol, rate_limit, ..NewDevice::new("phone") };
         self.handle.create_device(self.account, new).await.expect("a device").id
     }
 
@@ -69,7 +74,7 @@ async fn command(device: &mut MemoryDevice) -> Command {
 
 async fn fail(link: &MemoryDevice, device: DeviceId, message: MessageId, code: &str) {
     let failure = Some(Failure::from_device(code));
-    let report = Report { id: Uuid::now_v7().into(), state: ReportState::Failed, failure };
+    let report = Report { id: Uuid::now_v7().into(), state: ReportState::Failed, failure, attempt: None };
     assert!(link.say(DeviceEvent::Report { device, message, report }).await, "the gateway listens");
 }
 
@@ -125,6 +130,35 @@ async fn a_device_that_was_away_is_asked_when_it_comes_back() {
     link.report(id, ReportState::Sent).await.expect("heard");
     setup.becomes(id, State::Sent).await;
     assert!(matches!(setup.cancel(id).await, Cancellation::TooLate(_)), "it is on the air");
+}
+
+#[tokio::test]
+async fn no_rate_limit_holds_up_a_cancellation() {
+    let setup = setup().await;
+    let device = setup.device_with(Protocol::Native, Some("1/h")).await;
+    let mut link = setup.transport.connect(device).await;
+    let id = setup.submit().await;
+    assert!(matches!(command(&mut link).await, Command::Send { .. }));
+    link.report(id, ReportState::Acknowledged).await.expect("heard");
+    setup.becomes(id, State::Acknowledged).await;
+    assert!(matches!(command(&mut link).await, Command::Receipt(_)));
+    let waits = setup.submit().await;
+    setup.becomes(waits, State::Scheduled).await;
+    assert!(matches!(setup.cancel(id).await, Cancellation::Requested(_)));
+    assert!(matches!(command(&mut link).await, Command::Cancel(asked) if asked == id));
+}
+
+#[tokio::test]
+async fn what_waits_for_an_original_device_is_canceled_at_once() {
+    let setup = setup().await;
+    let device = setup.device(Protocol::Original).await;
+    let to = "+5351234567".parse().expect("a number");
+    let mut new = NewMessage::new(setup.account, to, Body::new("hola").expect("a body"));
+    new.device = Some(device);
+    let accepted = setup.handle.submit(vec![new]).await.expect("submit").remove(0);
+    let Submitted::Accepted(message) = accepted else { panic!("{accepted:?}") };
+    setup.becomes(message.id, State::Scheduled).await;
+    assert!(matches!(setup.cancel(message.id).await, Cancellation::Canceled(_)));
 }
 
 #[tokio::test]

@@ -331,6 +331,7 @@ async fn overlapping_batches_in_opposite_orders_never_fail() {
                 id: source.next(SystemClock.now()),
                 state: ReportState::Acknowledged,
                 failure: None,
+                attempt: None,
             };
             Transition { id: *id, fence: Fence::Device(device()), change: Change::Reported(report) }
         };

@@ -1,13 +1,15 @@
 //! Takes messages back: at once where no device has them, and by asking the device where one may.
 
+use std::sync::Arc;
+
 use super::Shared;
+use super::dispatch::send;
 use crate::device::Protocol;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{AccountId, MessageId};
-use crate::message::{Message, Priority};
-use crate::queue::Job;
+use crate::id::{AccountId, DeviceId, MessageId};
+use crate::message::Message;
 use crate::state::{Change, Fence, Reason, State, Transition};
-use crate::store::Advanced;
+use crate::store::{Advanced, Claim};
 
 /// How often a message may change under our hands.
 const ROUNDS: usize = 8;
@@ -24,49 +26,59 @@ pub enum Cancellation {
 }
 
 pub(super) async fn cancel(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     account: AccountId,
     id: MessageId,
 ) -> Result<Option<Cancellation>> {
     for _ in 0..ROUNDS {
         let Some(before) = shared.store.message(account, id).await? else { return Ok(None) };
-        let transition = Transition {
-            id,
-            fence: Fence::Account(account),
-            change: Change::Cancel { by_asking: hears_cancel(shared, &before).await? },
-        };
+        let by_asking = hears_cancel(shared, before.device).await?;
+        let change = Change::Cancel { device: before.device, by_asking };
+        let transition = Transition { id, fence: Fence::Account(account), change };
         let outcome = shared.store.advance(&[transition]).await?.pop();
         let Some(after) = shared.store.message(account, id).await? else { return Ok(None) };
-        match outcome {
-            Some(Advanced::Applied(moved)) => {
-                let is_over = moved.to == State::Canceled;
-                shared.announce(vec![moved]);
-                if is_over {
-                    return Ok(Some(Cancellation::Canceled(after)));
-                }
-                // Before all that waits: the device may be about to send it. A queue that is away gets it later.
-                let job = Job { id, account, priority: Priority::High, device: after.device };
-                if let Err(error) = shared.queue.push(&[job]).await {
-                    tracing::warn!(%error, "could not hurry a cancellation; its device is asked later");
-                }
-                return Ok(Some(Cancellation::Requested(after)));
+        if let Some(Advanced::Applied(moved)) = outcome {
+            if let Some(device) = moved.device.filter(|_| moved.to == State::Scheduled) {
+                // In a task of its own: whoever waits for the answer need not wait for the broker. What is lost with
+                // the task is due.
+                let task = shared.clone();
+                shared.sending.spawn(async move {
+                    if let Err(error) = ask(&task, &[Claim { id, device }]).await {
+                        tracing::warn!(%error, "could not ask a device for a message; it is asked later");
+                    }
+                });
             }
-            _ if after.state == State::Canceled => return Ok(Some(Cancellation::Canceled(after))),
-            _ if after.reason == Some(Reason::CancelRequested) => {
-                return Ok(Some(Cancellation::Requested(after)));
-            }
-            // It was just given to a device, and whether that can be asked was not known.
-            _ if before.device != after.device => {}
-            _ => return Ok(Some(Cancellation::TooLate(after))),
+            shared.announce([moved]);
         }
+        return Ok(Some(match after.state {
+            State::Canceled => Cancellation::Canceled(after),
+            _ if after.reason == Some(Reason::CancelRequested) => Cancellation::Requested(after),
+            // It was just given to a device, and whether that can be asked was not known.
+            _ if before.device != after.device => continue,
+            _ => Cancellation::TooLate(after),
+        }));
     }
     Err(Error::new(ErrorKind::Unavailable, "gateway", "cancel")
         .with_detail("the message changes too fast; try again"))
 }
 
-/// Whether the device of a message understands that a message is taken back.
-async fn hears_cancel(shared: &Shared, message: &Message) -> Result<bool> {
-    let Some(device) = message.device else { return Ok(false) };
+/// Tells devices not to send what was taken back. Neither a window nor a rate limit holds that up, and where the device
+/// is not here, its message waits for it and is due again.
+pub(super) async fn ask(shared: &Shared, asks: &[Claim]) -> Result<()> {
+    let is_here = |ask: &&Claim| shared.fleet.presence(ask.device).online;
+    let asks: Vec<Claim> = asks.iter().filter(is_here).copied().collect();
+    if asks.is_empty() {
+        return Ok(());
+    }
+    let claimed = shared.store.claim(&asks, shared.settings.lease).await?;
+    let routes = shared.fleet.routes(asks.iter().map(|ask| ask.device));
+    let messages = claimed.into_iter().zip(routes).filter_map(|(message, route)| Some((message?, route)));
+    send(shared, messages.collect()).await
+}
+
+/// Whether a device understands that a message is taken back.
+async fn hears_cancel(shared: &Shared, device: Option<DeviceId>) -> Result<bool> {
+    let Some(device) = device else { return Ok(false) };
     let found = shared.store.find_devices(&[device]).await?.pop().flatten();
     Ok(found.is_some_and(|device| device.protocol == Protocol::Native))
 }

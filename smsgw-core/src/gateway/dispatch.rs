@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::Shared;
 use super::fleet::{Placement, Route};
 use super::retry::{is_poison, until_done};
+use crate::crash;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -40,6 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if jobs.is_empty() {
             continue;
         }
+        crash::point("leased");
         // Places are taken here, before the next look at the room: only the claims and the rest overlap.
         let now = shared.clock.now();
         let plain: Vec<Job> = jobs.iter().map(|leased| leased.job).collect();
@@ -101,6 +103,7 @@ async fn send_leased(shared: &Shared, jobs: Vec<Leased>, placements: Vec<Placeme
         tracing::warn!(%error, messages = jobs.len(), "could not send a batch; it is tried again");
         return;
     }
+    crash::point("written");
     let receipts: Vec<(Receipt, Settlement)> = jobs.iter().map(|l| (l.receipt, Settlement::Done)).collect();
     if let Err(error) = shared.queue.settle(&receipts).await {
         tracing::warn!(%error, "could not settle with the queue; the ids come again and claim nothing");
@@ -113,6 +116,7 @@ async fn claim_and_send(shared: &Shared, claims: &[Claim], taken: &[bool]) -> Re
         return Ok(());
     }
     let claimed = claim(shared, claims).await;
+    crash::point("claimed");
     let got = |index: usize| claimed.as_ref().is_ok_and(|claimed| claimed[index].is_some());
     let missed = (0..claims.len()).filter(|index| taken[*index] && !got(*index));
     shared.fleet.release(missed.map(|index| (claims[index].device, claims[index].id)), shared.clock.now());
@@ -216,12 +220,13 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
     let sent = if downlinks.is_empty() {
         Vec::new()
     } else {
-        match shared.transport.send(&downlinks).await {
+        match crash::amid("publishing", shared.transport.send(&downlinks)).await {
             Ok(sent) => sent,
             Err(error) => records.iter().map(|_| Sent::Failed(error.clone())).collect(),
         }
     };
     drop(downlinks);
+    crash::point("published");
     let outcomes: Vec<(Record, Sent)> = records
         .into_iter()
         .zip(sent)

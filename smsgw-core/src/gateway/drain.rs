@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::intake::Submission;
 use super::{Handle, Shared, broker_accounts, dispatch, inbound, intake, pull, reconcile};
+use crate::crash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Inbox;
 
@@ -81,6 +82,7 @@ impl Running {
         let shared = self.handle.0.clone();
         shared.stop.cancel();
         while self.stages.join_next().await.is_some() {}
+        crash::point("draining");
         shared.sending.close();
         shared.sending.wait().await;
         // Closing the transport writes what was acknowledged and ends the inbox.

@@ -234,18 +234,22 @@ impl Fleet {
     /// A key is no longer good: the device that came in with it is there no more.
     /// Whether there was one.
     pub(super) fn forget_key(&self, device: DeviceId, key: KeyId) -> bool {
+        let mut inner = self.lock();
         let uses = |link: &Link| link.key.as_ref().is_some_and(|used| used.id == key);
-        let uses_it = self.lock().links.get(&device).is_some_and(uses);
+        let uses_it = inner.links.get(&device).is_some_and(uses);
         if uses_it {
-            self.remove(device);
+            self.take_out(&mut inner, device);
         }
         uses_it
     }
 
     /// The device is no more, or may not come in any more.
     pub(super) fn remove(&self, device: DeviceId) {
-        let mut inner = self.lock();
-        self.change(&mut inner, device, Timestamp::EPOCH, |link| link.online = false);
+        self.take_out(&mut self.lock(), device);
+    }
+
+    fn take_out(&self, inner: &mut Inner, device: DeviceId) {
+        self.change(inner, device, Timestamp::EPOCH, |link| link.online = false);
         // A device of that id that comes later must find no trace of this one.
         inner.candidates.retain(|id| *id != device);
         if let Some(link) = inner.links.remove(&device) {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::retry::{is_poison, until_done};
+use crate::crash;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, ReportId};
 use crate::store::ReceivedSms;
@@ -171,7 +172,9 @@ async fn reply(shared: &Arc<Shared>, permits: &Arc<Semaphore>, replies: Vec<Down
     let Ok(permit) = permits.clone().acquire_owned().await else { return };
     let task = shared.clone();
     shared.sending.spawn(async move {
+        crash::point("replying");
         let sent = task.transport.send(&replies).await;
+        crash::point("replied");
         drop(permit);
         match sent {
             Ok(sent) => answer_again(&task, replies, sent).await,

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::retry::is_poison;
 use super::{Shared, Submitted};
+use crate::crash;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::id::DeviceId;
 use crate::message::{Message, NewMessage};
@@ -195,13 +196,16 @@ pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Sub
 async fn commit(shared: &Shared, mut batch: Vec<Submission>) {
     let sizes: Vec<usize> = batch.iter().map(|submission| submission.rows.len()).collect();
     let rows: Vec<Insertion> = batch.iter_mut().flat_map(|submission| submission.rows.drain(..)).collect();
+    crash::point("insert");
     match shared.store.insert(&rows).await {
         Ok(outcomes) => {
+            crash::point("inserted");
             let pushed: Vec<Job> = jobs(&rows, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for (submission, size) in batch.into_iter().zip(sizes) {
                 submission.answer(Ok(outcomes.by_ref().take(size).collect()));
             }
+            crash::point("answered");
             push(shared, &pushed).await;
         }
         Err(error) if is_poison(&error) && batch.len() > 1 => {

@@ -1,7 +1,7 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
-//! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `inbound` hears, `reconcile`
-//! mends, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
+//! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
+//! hears, `reconcile` mends, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
 
 mod broker_accounts;
 mod builder;

@@ -8,7 +8,9 @@ use tokio::sync::Semaphore;
 use super::Shared;
 use super::dispatch::send;
 use super::fleet::PullTicket;
+use crate::crash;
 use crate::id::MessageId;
+use crate::state::Reason;
 use crate::store::Pull;
 
 /// Devices of one claim.
@@ -55,13 +57,16 @@ async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
     let now = shared.clock.now();
     let mut messages = Vec::new();
     for (ticket, claimed) in tickets.iter().zip(claimed) {
-        let ids: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
-        shared.fleet.pulled(ticket, &ids, true, now);
+        // What only tells a device not to send takes neither a place nor a turn.
+        let places = claimed.iter().filter(|message| message.reason != Some(Reason::CancelRequested));
+        let ids: Vec<MessageId> = places.map(|message| message.id).collect();
+        shared.fleet.pulled(ticket, &ids, claimed.is_empty(), now);
         messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.route.clone()))));
     }
     if messages.is_empty() {
         return true;
     }
+    crash::point("pulled");
     match send(shared, messages).await {
         Ok(()) => true,
         Err(error) => {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
+use super::{Shared, cancel};
+use crate::crash;
 use crate::error::Result;
 use crate::key::KeyId;
 use crate::store::DueQuery;
-use crate::time::Timestamp;
 
 /// Messages of one look.
 const BATCH: usize = 1_000;
@@ -24,7 +24,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(shared.settings.reconcile_every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut forgot_at = None;
+    let mut forget_at = shared.clock.now();
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -46,10 +46,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
             tracing::warn!(%error, "could not reconcile; trying again");
         }
         let now = shared.clock.now();
-        if forgot_at.is_none_or(|at: Timestamp| at.until(now) >= FORGET_EVERY) {
-            forgot_at = Some(now);
-            if let Err(error) = forget_keys(&shared).await {
-                tracing::warn!(%error, "could not forget old idempotency keys; trying again");
+        if now >= forget_at {
+            match shared.store.forget_keys(BATCH).await {
+                // There may be many: the next look at what is due goes before the rest of them.
+                Ok(BATCH) => {}
+                Ok(_) => forget_at = now + FORGET_EVERY,
+                Err(error) => tracing::warn!(%error, "could not forget old idempotency keys; trying again"),
             }
         }
     }
@@ -70,13 +72,9 @@ async fn compare(shared: &Shared) -> Result<()> {
     }
 }
 
-async fn forget_keys(shared: &Shared) -> Result<()> {
-    while !shared.stop.is_cancelled() && shared.store.forget_keys(BATCH).await? == BATCH {}
-    Ok(())
-}
-
 /// Sends nothing more to devices whose keys were revoked by other gateways, or deleted with their devices.
 async fn recheck_keys(shared: &Shared) -> Result<()> {
+    let mut over = Vec::new();
     for in_use in shared.fleet.keys_in_use().chunks(BATCH) {
         let keys: Vec<KeyId> = in_use.iter().map(|(_, key)| *key).collect();
         let found = shared.store.find_keys(&keys).await?;
@@ -85,10 +83,11 @@ async fn recheck_keys(shared: &Shared) -> Result<()> {
             let is_valid = found.is_some_and(|found| found.revoked_at.is_none_or(|end| now < end));
             if !is_valid && shared.fleet.forget_key(*device, *key) {
                 tracing::info!(%device, %key, "the key of a device was revoked");
+                over.push(*device);
             }
         }
     }
-    Ok(())
+    if over.is_empty() { Ok(()) } else { shared.transport.disconnect(&over).await }
 }
 
 async fn look(shared: &Shared) -> Result<()> {
@@ -100,7 +99,9 @@ async fn look(shared: &Shared) -> Result<()> {
         let left = due.moved.iter().filter_map(|moved| Some((moved.device?, moved.id)));
         shared.fleet.release(left, shared.clock.now());
         shared.announce(due.moved);
+        cancel::ask(shared, &due.asks).await?;
         if !due.jobs.is_empty() {
+            crash::point("due");
             shared.queue.push(&due.jobs).await?;
         }
         if !due.more || shared.stop.is_cancelled() {

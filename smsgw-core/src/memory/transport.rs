@@ -158,7 +158,12 @@ impl Transport for MemoryTransport {
                     if let (Command::Send { message, .. }, Address::Native(device)) =
                         (&downlink.command, &downlink.address)
                     {
-                        let report = Report { id: self.0.ids.next(SystemClock.now()), state, failure: None };
+                        let report = Report {
+                            id: self.0.ids.next(SystemClock.now()),
+                            state,
+                            failure: None,
+                            attempt: None,
+                        };
                         self.say(DeviceEvent::Report { device: *device, message: message.id, report }).await;
                     }
                     Sent::Taken
@@ -231,7 +236,7 @@ impl MemoryDevice {
     pub async fn report(&self, message: MessageId, state: ReportState) -> Option<ReportId> {
         let Address::Native(device) = self.address else { return None };
         let id = self.transport.0.ids.next(SystemClock.now());
-        let report = Report { id, state, failure: None };
+        let report = Report { id, state, failure: None, attempt: None };
         self.say(DeviceEvent::Report { device, message, report }).await.then_some(id)
     }
 

@@ -13,6 +13,7 @@ fn head(state: State) -> Head {
         reason: None,
         epoch: 2,
         failures: 0,
+        due_at: Timestamp::EPOCH,
         account: id.into(),
         device: Some(id.into()),
         device_fixed: false,
@@ -21,7 +22,7 @@ fn head(state: State) -> Head {
 }
 
 fn report(state: ReportState) -> Change {
-    Change::Reported(Report { id: Uuid::from_u128(1).into(), state, failure: None })
+    Change::Reported(Report { id: Uuid::from_u128(1).into(), state, failure: None, attempt: None })
 }
 
 fn by(fence: Fence, change: Change) -> Transition {
@@ -122,7 +123,7 @@ proptest! {
         };
         for (turn, index) in order.into_iter().enumerate() {
             if turn == taken_back {
-                let cancel = by(Fence::Account(now.account), Change::Cancel { by_asking: true });
+                let cancel = by(Fence::Account(now.account), Change::Cancel { device: now.device, by_asking: true });
                 if let Decision::Apply(next) = decide(&now, &cancel, Timestamp::EPOCH) {
                     prop_assert!(now.state <= State::Acknowledged);
                     write(&mut now, next);
@@ -130,7 +131,7 @@ proptest! {
             }
             let (state, code) = REPORTS[index];
             let failure = code.map(Failure::from_device);
-            let change = Change::Reported(Report { id: Uuid::from_u128(1).into(), state, failure });
+            let change = Change::Reported(Report { id: Uuid::from_u128(1).into(), state, failure, attempt: None });
             match decide(&now, &by(Fence::Device(device), change), Timestamp::EPOCH) {
                 Decision::Apply(next) => {
                     prop_assert!(!now.state.is_terminal());

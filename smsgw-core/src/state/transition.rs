@@ -14,8 +14,11 @@ pub const REPORT_GRACE: Duration = Duration::from_secs(30);
 /// How long an id may be in the queue, or lost by it, before it is pushed again.
 pub const QUEUED_RECHECK: Duration = Duration::from_secs(5);
 
-/// How long an answer is waited for from a device that was asked to give a message back, before it is asked again.
+/// How long an answer is waited for at first from a device that was asked to give a message back, before it is asked
+/// again. The pause grows with the time that has passed.
 pub const CANCEL_RECHECK: Duration = Duration::from_secs(5);
+/// The longest such pause.
+pub const CANCEL_RECHECK_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// The code of a device's report that it has given a message back.
 const CANCELED: &str = "canceled";
 
@@ -41,6 +44,8 @@ pub struct Report {
     pub state: ReportState,
     /// Why it failed, as the device says it.
     pub failure: Option<Failure>,
+    /// Which attempt it is about, where the device says so.
+    pub attempt: Option<u32>,
 }
 
 /// The states that a device may report.
@@ -102,7 +107,9 @@ pub enum Change {
     Reported(Report),
     /// Its sender takes it back. What surely no device has is canceled at once.
     Cancel {
-        /// Whether its device can be asked to give it back, where it may have it.
+        /// The device that it had when that was looked at.
+        device: Option<DeviceId>,
+        /// Whether that device can be asked to give it back.
         by_asking: bool,
     },
 }
@@ -154,6 +161,8 @@ pub struct Head {
     pub device: Option<DeviceId>,
     /// Whether the sender asked for that device.
     pub device_fixed: bool,
+    /// When it is, or was, to be sent; of one that was taken back, when that was.
+    pub due_at: Timestamp,
     /// The end of its life.
     pub expires_at: Timestamp,
 }
@@ -225,7 +234,7 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
     match &transition.change {
         Change::Reported(report) => {
             let state = State::from(report.state);
-            if !head.state.may_become(state) || head.is_late(state) {
+            if !head.state.may_become(state) || head.is_late(state, report.attempt) {
                 return Decision::Record;
             }
             let next = match state {
@@ -236,18 +245,18 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
             let failure = report.failure.clone().filter(|_| next.state != State::Canceled);
             Decision::Apply(Next { failure, ..next })
         }
-        Change::Cancel { by_asking } => match head.state {
+        Change::Cancel { device, by_asking } => match head.state {
             State::Scheduled | State::Queued if head.is_in_no_hands() => {
                 Decision::Apply(head.moved_to(State::Canceled))
             }
-            // It may be on its way to its device, or there. The device is asked as it was given the message.
+            _ if head.device != *device => Decision::Unchanged,
+            // A device that cannot be asked may have had it; nobody gives it to that device again.
+            State::Scheduled | State::Queued if !by_asking => Decision::Apply(head.moved_to(State::Canceled)),
+            // It may be on its way to its device, or there.
             state if state <= State::Acknowledged && *by_asking && !head.is_canceling() => {
-                Decision::Apply(Next {
-                    reason: Some(Reason::CancelRequested),
-                    due_at: Some(now),
-                    check_at: Some(now + QUEUED_RECHECK),
-                    ..head.moved_to(State::Queued)
-                })
+                let asked = Head { reason: Some(Reason::CancelRequested), ..*head };
+                let aside = asked.set_aside(Reason::CancelRequested, head.device);
+                Decision::Apply(Next { due_at: Some(now), check_at: Some(now), ..aside })
             }
             _ => Decision::Unchanged,
         },
@@ -255,18 +264,16 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
         _ if !matches!(head.state, State::Sending | State::Queued) => Decision::Unchanged,
         Change::Dispatched { .. } if head.state != State::Sending => Decision::Unchanged,
         Change::Dispatched { recheck } => {
-            let recheck = recheck.map(|after| if head.is_canceling() { CANCEL_RECHECK } else { after });
+            let recheck = recheck.map(|after| if head.is_canceling() { head.ask_after(now) } else { after });
             let check_at = recheck.map(|after| (now + after).min(head.expires_at + REPORT_GRACE));
             Decision::Apply(Next { check_at, ..head.moved_to(State::Dispatched) })
         }
-        Change::Deferred { release_device: true, .. } | Change::SetAside { release_device: true, .. }
-            if head.is_canceling() =>
-        {
-            Decision::Apply(head.moved_to(State::Canceled))
+        Change::Deferred { .. } | Change::SetAside { .. } if head.is_canceling() => {
+            Decision::Apply(head.ask_again(now))
         }
         Change::Deferred { reason, until, release_device } => Decision::Apply(Next {
             device: head.kept_device(*release_device),
-            reason: head.why(*reason),
+            reason: Some(*reason),
             due_at: Some(*until),
             check_at: Some((*until).min(head.expires_at)),
             ..head.moved_to(State::Scheduled)
@@ -280,13 +287,17 @@ pub fn decide(head: &Head, transition: &Transition, now: Timestamp) -> Decision 
 /// What becomes of a message when its device, which has not acknowledged it, begins a new session: it is given to
 /// that device again. `None` where it has moved on.
 pub fn recalled(head: &Head, device: DeviceId) -> Option<Next> {
+    let reason = if head.is_canceling() { Reason::CancelRequested } else { Reason::NotAcknowledged };
     (head.state == State::Dispatched && head.device == Some(device))
-        .then(|| head.set_aside(Reason::NotAcknowledged, head.device))
+        .then(|| head.set_aside(reason, head.device))
 }
 
-/// Whether `device` may claim a message at `now` by its id.
+/// Whether `device` may claim a message at `now` by its id. One that was taken back is claimed to ask its device for it.
 pub fn claimable(head: &Head, device: DeviceId, now: Timestamp) -> bool {
-    head.state == State::Queued && now < head.expires_at && head.device.is_none_or(|chosen| chosen == device)
+    let is_asked_for = head.state == State::Scheduled && head.is_canceling();
+    (head.state == State::Queued || is_asked_for)
+        && now < head.expires_at
+        && head.device.is_none_or(|chosen| chosen == device)
 }
 
 /// What a message whose `check_at` has come must become.
@@ -295,25 +306,26 @@ pub fn overdue(head: &Head, now: Timestamp) -> Overdue {
         return Overdue::Wait(None);
     }
     // A device may have it: its report is waited for a little longer than its life.
-    let in_hand = head.state >= State::Sending;
+    let in_hand = head.state >= State::Sending || !head.is_in_no_hands();
     let end = if in_hand { head.expires_at + REPORT_GRACE } else { head.expires_at };
     if now >= end {
         return Overdue::Become(head.moved_to(State::Expired));
     }
     let reason = match head.state {
         // Past its life it is not sent again; only its report is waited for.
-        State::Acknowledged if !head.is_canceling() => return Overdue::Wait(Some(end)),
         _ if now >= head.expires_at => return Overdue::Wait(Some(end)),
-        State::Sending => head.why(Reason::LeaseExpired),
-        State::Dispatched => head.why(Reason::NotAcknowledged),
-        _ => head.moved_to(State::Queued).reason,
+        _ if head.is_canceling() => return Overdue::Become(head.ask_again(now)),
+        State::Acknowledged => return Overdue::Wait(Some(end)),
+        State::Sending => Some(Reason::LeaseExpired),
+        State::Dispatched => Some(Reason::NotAcknowledged),
+        _ => None,
     };
     Overdue::Become(Next { reason, check_at: Some(now + QUEUED_RECHECK), ..head.moved_to(State::Queued) })
 }
 
 impl Head {
     /// Whether its sender has taken it back, and its device is to be asked for it.
-    fn is_canceling(&self) -> bool {
+    pub fn is_canceling(&self) -> bool {
         self.reason == Some(Reason::CancelRequested)
     }
 
@@ -322,20 +334,27 @@ impl Head {
         self.epoch == 0 || self.device.is_none()
     }
 
-    /// Why it waits; that it was taken back counts more than anything else.
-    fn why(&self, reason: Reason) -> Option<Reason> {
-        Some(if self.is_canceling() { Reason::CancelRequested } else { reason })
+    /// How long to wait for the answer of a device that is asked for it at `now`.
+    fn ask_after(&self, now: Timestamp) -> Duration {
+        self.due_at.until(now).clamp(CANCEL_RECHECK, CANCEL_RECHECK_WITHIN)
     }
 
-    /// Whether a report of `state` is about an earlier attempt: the device acknowledges the next one when it has it.
-    fn is_late(&self, state: State) -> bool {
-        state == State::Acknowledged && self.failures > 0 && self.state <= State::Queued
+    /// What one that was taken back looks like until its device is asked again, at the latest when that comes.
+    fn ask_again(&self, now: Timestamp) -> Next {
+        let check_at = Some(self.expires_at.min(now + self.ask_after(now)));
+        Next { check_at, ..self.set_aside(Reason::CancelRequested, self.device) }
+    }
+
+    /// Whether an acknowledgement is about an attempt that has failed: the device acknowledges the next when it has it.
+    fn is_late(&self, state: State, attempt: Option<u32>) -> bool {
+        let is_of_before = attempt.map_or(self.state <= State::Queued, |attempt| attempt < self.epoch);
+        state == State::Acknowledged && self.failures > 0 && is_of_before
     }
 
     /// When to look at a message that its device has acknowledged.
     fn report_by(&self, now: Timestamp) -> Timestamp {
         let end = self.expires_at + REPORT_GRACE;
-        if self.is_canceling() { end.min(now + CANCEL_RECHECK) } else { end }
+        if self.is_canceling() { end.min(now + self.ask_after(now)) } else { end }
     }
 
     /// What becomes of a message that its device surely has not sent. It is tried again where that may help, by the same
@@ -349,17 +368,19 @@ impl Head {
         let due_at = now + retry_after(id, failures);
         if self.is_canceling() && is_retryable(code) {
             // It might take a late copy for another attempt: only its word that it will not ends that.
-            let due_at = Some(now + CANCEL_RECHECK);
-            return Next { failures, due_at, check_at: due_at, ..self.moved_to(State::Scheduled) };
+            return Next { failures, ..self.ask_again(now) };
         }
-        if !is_retryable(code) || failures >= MAX_TRIES || due_at >= self.expires_at {
+        // A later attempt that is on its way may be the one that goes out.
+        let is_last = report.attempt.is_none_or(|attempt| attempt >= self.epoch);
+        let is_enough = failures >= MAX_TRIES || due_at >= self.expires_at;
+        if !is_retryable(code) || is_enough && is_last {
             return Next { failures, ..self.moved_to(State::Failed) };
         }
         Next {
             reason: Some(Reason::Retry),
             failures,
             due_at: Some(due_at),
-            check_at: Some(due_at),
+            check_at: Some(due_at.min(self.expires_at)),
             ..self.moved_to(State::Scheduled)
         }
     }
@@ -388,7 +409,7 @@ impl Head {
     fn set_aside(&self, reason: Reason, device: Option<DeviceId>) -> Next {
         Next {
             device,
-            reason: self.why(reason),
+            reason: Some(reason),
             check_at: Some(self.expires_at),
             waits_for: Some(device.map_or(WaitsFor::Account(self.account), WaitsFor::Device)),
             ..self.moved_to(State::Scheduled)

@@ -240,6 +240,9 @@ pub struct DueQuery {
 pub struct Due {
     /// What must be pushed to the queue.
     pub jobs: Vec<Job>,
+    /// Messages that were taken back, and whose devices are to be asked for them: to be claimed and told at once, past
+    /// the queue.
+    pub asks: Vec<Claim>,
     /// What changed its state.
     pub moved: Vec<Moved>,
     /// Whether more may be due at once; it may be so where nothing was returned.

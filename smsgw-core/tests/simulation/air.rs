@@ -2,17 +2,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use smsgw_core::id::{DeviceId, MessageId};
+use smsgw_core::time::Timestamp;
 
-/// What went over the air: the phones that sent each message, once for each time.
+/// What went over the air: who sent each message and when, once for each time.
 #[derive(Clone, Default)]
-pub(crate) struct Air(Arc<Mutex<HashMap<MessageId, Vec<DeviceId>>>>);
+pub(crate) struct Air(Arc<Mutex<HashMap<MessageId, Vec<(DeviceId, Timestamp)>>>>);
 
 impl Air {
-    pub(crate) fn send(&self, message: MessageId, device: DeviceId) {
-        self.0.lock().expect("not poisoned").entry(message).or_default().push(device);
+    pub(crate) fn send(&self, message: MessageId, device: DeviceId, at: Timestamp) {
+        self.0.lock().expect("not poisoned").entry(message).or_default().push((device, at));
     }
 
-    pub(crate) fn of(&self, message: MessageId) -> Vec<DeviceId> {
+    pub(crate) fn of(&self, message: MessageId) -> Vec<(DeviceId, Timestamp)> {
         self.0.lock().expect("not poisoned").get(&message).cloned().unwrap_or_default()
     }
 }

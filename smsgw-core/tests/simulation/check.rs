@@ -3,6 +3,7 @@
 use smsgw_core::id::DeviceId;
 use smsgw_core::message::{Message, MessageEvent};
 use smsgw_core::state::State;
+use smsgw_core::time::Timestamp;
 
 use crate::caller::Accepted;
 
@@ -11,7 +12,7 @@ pub(crate) fn broken(
     known: &Accepted,
     message: Option<&Message>,
     events: &[MessageEvent],
-    air: &[DeviceId],
+    air: &[(DeviceId, Timestamp)],
 ) -> Option<&'static str> {
     let Some(message) = message else { return Some("accepted and lost") };
     let (state, times) = (message.state, air.len());
@@ -30,13 +31,16 @@ pub(crate) fn broken(
     if known.is_canceled && (times > 0 || state != State::Canceled) {
         return Some("not canceled, though its sender was told so");
     }
-    if let (Some(asked), Some(sent)) = (known.device, air.first())
-        && asked != *sent
-    {
-        return Some("sent by another device than was asked for");
-    }
-    if air.first().is_some_and(|sent| message.device != Some(*sent)) {
-        return Some("sent by a device that it was not given to");
+    if let Some((sent, at)) = air.first() {
+        if known.device.is_some_and(|asked| asked != *sent) {
+            return Some("sent by another device than was asked for");
+        }
+        if message.device != Some(*sent) {
+            return Some("sent by a device that it was not given to");
+        }
+        if *at >= known.expires_at {
+            return Some("sent when its life was over");
+        }
     }
     moved_wrongly(events)
 }
@@ -64,7 +68,6 @@ mod tests {
 
     use smsgw_core::message::{Body, Message};
     use smsgw_core::segment::Encoding;
-    use smsgw_core::time::Timestamp;
     use uuid::Uuid;
 
     use super::*;
@@ -99,7 +102,8 @@ mod tests {
     }
 
     fn known(is_canceled: bool, device: Option<DeviceId>) -> Accepted {
-        Accepted { id: Uuid::from_u128(1).into(), device, expires_at: Timestamp::EPOCH, is_canceled }
+        let expires_at = Timestamp::EPOCH + Duration::from_secs(1);
+        Accepted { id: Uuid::from_u128(1).into(), device, expires_at, is_canceled }
     }
 
     fn event(state: State, attempt: u32) -> MessageEvent {
@@ -111,32 +115,35 @@ mod tests {
     fn planted_bugs_are_found() {
         use State::{Canceled, Dispatched, Failed, Queued, Scheduled, Sending, Sent};
         let plain = known(false, None);
+        let sent = |number| (device(number), Timestamp::EPOCH);
         let good = [event(Queued, 0), event(Sending, 1), event(Dispatched, 1), event(Sent, 1)];
-        assert_eq!(broken(&plain, Some(&message(Sent)), &good, &[device(3)]), None);
-        let found = |known: &Accepted, state, air: &[DeviceId]| {
+        assert_eq!(broken(&plain, Some(&message(Sent)), &good, &[sent(3)]), None);
+        let found = |known: &Accepted, state, air: &[(DeviceId, Timestamp)]| {
             broken(known, Some(&message(state)), &good, air).expect("a bug was planted")
         };
         assert_eq!(broken(&plain, None, &[], &[]), Some("accepted and lost"));
-        assert_eq!(found(&plain, Sent, &[device(3); 2]), "sent more than once");
+        assert_eq!(found(&plain, Sent, &[sent(3); 2]), "sent more than once");
         assert_eq!(found(&plain, Dispatched, &[]), "stuck");
         assert_eq!(found(&plain, Sent, &[]), "sent by nobody");
-        assert_eq!(found(&plain, Failed, &[device(3)]), "sent, though it failed or was canceled");
+        assert_eq!(found(&plain, Failed, &[sent(3)]), "sent, though it failed or was canceled");
         assert_eq!(
-            found(&known(true, None), Sent, &[device(3)]),
+            found(&known(true, None), Sent, &[sent(3)]),
             "not canceled, though its sender was told so"
         );
         assert_eq!(
-            found(&known(false, Some(device(4))), Sent, &[device(3)]),
+            found(&known(false, Some(device(4))), Sent, &[sent(3)]),
             "sent by another device than was asked for"
         );
-        assert_eq!(found(&plain, Sent, &[device(5)]), "sent by a device that it was not given to");
+        assert_eq!(found(&plain, Sent, &[sent(5)]), "sent by a device that it was not given to");
+        let late = [(device(3), Timestamp::EPOCH + Duration::from_secs(1))];
+        assert_eq!(found(&plain, Sent, &late), "sent when its life was over");
         for (events, bug) in [
             (vec![event(Sending, 2), event(Dispatched, 1)], "went back to an earlier attempt"),
             (vec![event(Sent, 1), event(Scheduled, 1)], "moved as the table forbids"),
             (vec![event(Canceled, 1), event(Sent, 1)], "moved as the table forbids"),
             (vec![event(Queued, 1), event(Sending, 1)], "claimed twice in one attempt"),
         ] {
-            assert_eq!(broken(&plain, Some(&message(Sent)), &events, &[device(3)]), Some(bug));
+            assert_eq!(broken(&plain, Some(&message(Sent)), &events, &[sent(3)]), Some(bug));
         }
     }
 }

@@ -22,6 +22,9 @@ const FOREVER: u32 = u32::MAX;
 /// How often a report without a receipt is said again.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// A report: of which message and attempt, and what it says.
+type Word = (MessageId, u32, ReportState, Option<&'static str>);
+
 /// Where a message stands. What it is over with is repeated when it is ordered again.
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
@@ -39,7 +42,7 @@ pub(crate) struct Phone {
     // The journal.
     seen: HashMap<MessageId, (u32, Phase)>,
     waiting: VecDeque<Message>,
-    reports: BTreeMap<u128, (MessageId, ReportState, Option<&'static str>)>,
+    reports: BTreeMap<u128, Word>,
 }
 
 impl Phone {
@@ -100,14 +103,14 @@ impl Phone {
                 {
                     self.take(*message);
                 }
-                Some((_, phase)) => self.repeat(message.id, *phase),
+                Some((attempt, phase)) => self.repeat(message.id, *attempt, *phase),
             },
             Command::Cancel(id) => match self.seen.get(&id) {
                 None | Some((_, Phase::Waiting | Phase::Over(ReportState::Failed, Some("no_service")))) => {
                     self.waiting.retain(|message| message.id != id);
                     self.over(id, FOREVER, ReportState::Failed, Some("canceled"));
                 }
-                Some((_, phase)) => self.repeat(id, *phase),
+                Some((attempt, phase)) => self.repeat(id, *attempt, *phase),
             },
             Command::Receipt(ids) => ids.iter().for_each(|id| {
                 self.reports.remove(&id.as_uuid().as_u128());
@@ -120,21 +123,21 @@ impl Phone {
     fn is_reporting(&self, id: MessageId) -> bool {
         self.reports
             .values()
-            .any(|(reported, state, _)| *reported == id && *state != ReportState::Acknowledged)
+            .any(|(reported, _, state, _)| *reported == id && *state != ReportState::Acknowledged)
     }
 
     fn take(&mut self, message: Message) {
         self.seen.insert(message.id, (message.attempts, Phase::Waiting));
         if self.random.bool() {
-            self.report(message.id, ReportState::Acknowledged, None);
+            self.report(message.id, message.attempts, ReportState::Acknowledged, None);
         }
         self.waiting.push_back(message);
     }
 
-    fn repeat(&mut self, id: MessageId, phase: Phase) {
+    fn repeat(&mut self, id: MessageId, attempt: u32, phase: Phase) {
         match phase {
-            Phase::Waiting | Phase::Started => self.report(id, ReportState::Acknowledged, None),
-            Phase::Over(state, code) => self.report(id, state, code),
+            Phase::Waiting | Phase::Started => self.report(id, attempt, ReportState::Acknowledged, None),
+            Phase::Over(state, code) => self.report(id, attempt, state, code),
         }
     }
 
@@ -147,20 +150,20 @@ impl Phone {
             return true;
         }
         self.seen.insert(id, (attempt, Phase::Started));
-        sleep(Duration::from_millis(self.random.u64(0..100))).await;
         match self.random.u32(0..100) {
             0..10 => self.over(id, attempt, ReportState::Failed, Some("no_service")),
             10..13 => self.over(id, attempt, ReportState::Failed, Some("invalid_number")),
             dice => {
                 let crashes = dice < 16;
                 if !crashes || self.random.bool() {
-                    self.air.send(id, self.device);
+                    self.air.send(id, self.device, self.clock.now());
                 }
                 if crashes {
                     // As the next start finds it in the journal.
                     self.over(id, attempt, ReportState::Unknown, Some("interrupted"));
                     return false;
                 }
+                sleep(Duration::from_millis(self.random.u64(0..100))).await;
                 self.over(id, attempt, ReportState::Sent, None);
                 if self.random.bool() {
                     self.over(id, attempt, ReportState::Delivered, None);
@@ -172,18 +175,19 @@ impl Phone {
 
     fn over(&mut self, id: MessageId, attempt: u32, state: ReportState, code: Option<&'static str>) {
         self.seen.insert(id, (attempt, Phase::Over(state, code)));
-        self.report(id, state, code);
+        self.report(id, attempt, state, code);
     }
 
-    fn report(&mut self, id: MessageId, state: ReportState, code: Option<&'static str>) {
-        self.reports.insert(self.random.u128(..), (id, state, code));
+    fn report(&mut self, id: MessageId, attempt: u32, state: ReportState, code: Option<&'static str>) {
+        self.reports.insert(self.random.u128(..), (id, attempt, state, code));
     }
 
     /// Says what has no receipt, in no order at all: networks reorder. `false` where nobody listens any more.
     async fn speak(&mut self, link: &MemoryDevice) -> bool {
-        for (report, (message, state, code)) in &self.reports {
+        for (report, (message, attempt, state, code)) in &self.reports {
             let id = ReportId::from(Uuid::from_u128(*report));
-            let report = Report { id, state: *state, failure: code.map(Failure::from_device) };
+            let attempt = Some(*attempt).filter(|attempt| *attempt < FOREVER);
+            let report = Report { id, state: *state, failure: code.map(Failure::from_device), attempt };
             let said = link.say(DeviceEvent::Report { device: self.device, message: *message, report });
             if !said.await {
                 return false;

@@ -101,7 +101,7 @@ pub(crate) async fn online(place: &Place) -> Device {
 
 /// The device says that a message was sent; answers the id of the report.
 pub(crate) async fn say_report(place: &Place, device: &mut Device) -> ReportId {
-    let report = Report { id: place.id(), state: ReportState::Sent, failure: None };
+    let report = Report { id: place.id(), state: ReportState::Sent, failure: None, attempt: None };
     let event = DeviceEvent::Report { device: device.id(), message: place.id(), report: report.clone() };
     device.say(event).await;
     report.id

@@ -1,7 +1,7 @@
 //! Messages whose time has come.
 
 use smsgw_core::state::{Overdue, State, overdue};
-use smsgw_core::store::{Due, DueQuery};
+use smsgw_core::store::{Claim, Due, DueQuery};
 use smsgw_core::time::Timestamp;
 use sqlx::postgres::PgConnection;
 
@@ -51,6 +51,10 @@ pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Resul
                 let moved = changes.apply(&mut held, next, None);
                 if moved.to == State::Queued {
                     due.jobs.push(held.job());
+                } else if held.head.is_canceling()
+                    && let Some(device) = held.head.device
+                {
+                    due.asks.push(Claim { id: held.id, device });
                 }
                 // Pushed again, it is where it was.
                 if moved.from != moved.to {
@@ -62,6 +66,7 @@ pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Resul
     let lost = changes.write(&mut *conn).await?;
     // Somebody else looks after them, or has changed them just now.
     due.jobs.retain(|job| !lost.contains(&job.id));
+    due.asks.retain(|ask| !lost.contains(&ask.id));
     due.moved.retain(|moved| !lost.contains(&moved.id));
     due.more |= !lost.is_empty();
     check_again(conn, again).await?;

@@ -181,7 +181,7 @@ pub(super) struct Held {
 macro_rules! head_columns {
     () => {
         "(SELECT smsgw_now()), m.id, m.version, m.priority, m.state, m.epoch, m.account, m.device, m.device_fixed, \
-         m.expires_at, m.reason, m.failures"
+         m.expires_at, m.reason, m.failures, m.due_at"
     };
 }
 pub(super) use head_columns;
@@ -219,6 +219,7 @@ impl Held {
                 expires_at: columns.time()?,
                 reason: columns.word_or_null(Reason::parse)?,
                 failures: columns.number()?,
+                due_at: columns.time()?,
             },
         })
     }

@@ -89,6 +89,7 @@ impl Changes {
         head.state = next.state;
         head.reason = next.reason;
         head.failures = next.failures;
+        head.due_at = next.due_at.unwrap_or(head.due_at);
         head.device = next.device;
         if moved.from != moved.to || report.is_some() {
             self.events.push(Event {

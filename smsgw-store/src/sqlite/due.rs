@@ -2,7 +2,7 @@
 
 use smsgw_core::queue::Job;
 use smsgw_core::state::{Overdue, State, overdue};
-use smsgw_core::store::{Due, DueQuery};
+use smsgw_core::store::{Claim, Due, DueQuery};
 use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
@@ -57,6 +57,10 @@ pub(super) async fn due(transaction: &mut Transaction, query: DueQuery) -> sqlx:
                         priority: row.priority(),
                         device: head.device,
                     });
+                } else if head.is_canceling()
+                    && let Some(device) = head.device
+                {
+                    due.asks.push(Claim { id: row.id, device });
                 }
                 // Pushed again, it is where it was.
                 if moved.from != moved.to {

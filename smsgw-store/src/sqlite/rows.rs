@@ -97,13 +97,14 @@ pub(super) struct HeadRow {
     expires_at: Micros,
     reason: Option<Reason>,
     failures: u32,
+    due_at: Micros,
 }
 
 /// A [`HeadRow`].
 macro_rules! head_json {
     () => {
         "json_array(seq, hex(id), hex(account), state, nullif(hex(device), ''), device_fixed, priority, epoch, \
-         expires_at, reason, failures)"
+         expires_at, reason, failures, due_at)"
     };
 }
 pub(super) use head_json;
@@ -118,6 +119,7 @@ impl HeadRow {
             account: self.account,
             device: self.device,
             device_fixed: self.device_fixed != 0,
+            due_at: self.due_at.0,
             expires_at: self.expires_at.0,
         }
     }

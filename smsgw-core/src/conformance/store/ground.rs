@@ -184,18 +184,25 @@ impl Ground {
     }
 
     pub(super) fn reported(&self, state: ReportState) -> Change {
-        Change::Reported(Report { id: self.id(), state, failure: None })
+        Change::Reported(Report { id: self.id(), state, failure: None, attempt: None })
     }
 
     /// The first device says that it failed with `code`, under a new report id.
     pub(super) fn failed(&self, code: &str) -> Change {
         let failure = Some(Failure::from_device(code));
-        Change::Reported(Report { id: self.id(), state: ReportState::Failed, failure })
+        Change::Reported(Report { id: self.id(), state: ReportState::Failed, failure, attempt: None })
     }
 
     /// The first device fails with `code`.
     pub(super) async fn fail(&self, id: MessageId, code: &str) -> Advanced {
         self.advance(id, Fence::Device(self.device), self.failed(code)).await
+    }
+
+    /// The first device fails to send an attempt for want of a network.
+    pub(super) async fn fail_attempt(&self, id: MessageId, attempt: u32) -> Advanced {
+        let Change::Reported(report) = self.failed("no_service") else { unreachable!("it is a report") };
+        let change = Change::Reported(Report { attempt: Some(attempt), ..report });
+        self.advance(id, Fence::Device(self.device), change).await
     }
 
     pub(super) async fn read(&self, id: MessageId) -> Message {

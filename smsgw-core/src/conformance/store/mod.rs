@@ -125,11 +125,15 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             passing_failure_is_tried_again_by_the_same_device,
             each_failure_counts_once,
             failures_end_after_so_many,
-            late_acknowledgement_does_not_stop_a_retry;
+            late_acknowledgement_does_not_stop_a_retry,
+            failure_of_an_earlier_attempt_ends_nothing,
+            acknowledgement_says_which_attempt_it_is_about;
         cancel:
             message_that_nobody_has_is_canceled,
             message_that_a_device_may_have_is_asked_for,
-            canceled_message_is_in_no_hands_once_released,
+            device_that_comes_back_is_asked,
+            device_that_says_nothing_is_asked_ever_less_often,
+            what_was_taken_back_has_a_grace,
             failed_message_is_asked_for_all_the_same,
             message_that_cannot_be_asked_for_stays,
             message_on_the_air_is_not_canceled,

@@ -64,7 +64,12 @@ pub(super) async fn failure_is_kept(stage: &Stage<dyn StoreFixture>) {
     for text in ["invalid_number", "said in words: ñ\u{202e}"] {
         let failure = Failure::from_device(text);
         let id = ground.dispatched().await;
-        let report = Report { id: ground.id(), state: ReportState::Failed, failure: Some(failure.clone()) };
+        let report = Report {
+            id: ground.id(),
+            state: ReportState::Failed,
+            failure: Some(failure.clone()),
+            attempt: None,
+        };
         applied(ground.advance(id, Fence::Device(ground.device), Change::Reported(report)).await);
         let message = ground.read(id).await;
         assert_eq!((message.state, message.failure.as_ref()), (State::Failed, Some(&failure)));
@@ -97,7 +102,8 @@ pub(super) async fn late_report_is_recorded_once(stage: &Stage<dyn StoreFixture>
     let before = ground.read(id).await;
     let fence = Fence::Device(ground.device);
     let failure = Some(Failure::from_device("radio_off"));
-    let late = Change::Reported(Report { id: ground.id(), state: ReportState::Failed, failure });
+    let late =
+        Change::Reported(Report { id: ground.id(), state: ReportState::Failed, failure, attempt: None });
     assert_eq!(ground.advance(id, fence, late.clone()).await, Advanced::Recorded);
     assert_eq!(ground.advance(id, fence, late).await, Advanced::Unchanged, "it is in the history already");
     assert_eq!(ground.read(id).await, before, "a late report changes nothing");

@@ -1,9 +1,14 @@
 //! What becomes of messages that a device has tried in vain.
 
+use std::time::Duration;
+
 use super::StoreFixture;
 use super::ground::{Ground, applied};
 use crate::conformance::Stage;
-use crate::state::{Fence, MAX_TRIES, RETRY_FIRST, RETRY_LONGEST, Reason, ReportState, State, Transition};
+use crate::message::NewMessage;
+use crate::state::{
+    Change, Fence, MAX_TRIES, RETRY_FIRST, RETRY_LONGEST, Reason, Report, ReportState, State, Transition,
+};
 use crate::store::Advanced;
 
 pub(super) async fn passing_failure_is_tried_again_by_the_same_device(stage: &Stage<dyn StoreFixture>) {
@@ -66,4 +71,35 @@ pub(super) async fn late_acknowledgement_does_not_stop_a_retry(stage: &Stage<dyn
     assert_eq!(ground.report(id, ReportState::Acknowledged).await, Advanced::Recorded);
     ground.elapse(RETRY_FIRST).await;
     assert_eq!(ground.due_ids(false).await, [id]);
+}
+
+pub(super) async fn failure_of_an_earlier_attempt_ends_nothing(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let ttl = Duration::from_secs(5);
+    let id = ground.submitted(NewMessage { ttl, ..ground.request() }).await;
+    ground.claim(id).await.expect("claimed");
+    applied(ground.dispatch(id, 1).await);
+    ground.store.recall(&[ground.device]).await.expect("recall");
+    assert_eq!(ground.pull(ground.device, 1).await.len(), 1, "given again, before the failure is known");
+    // There is no time for another attempt, but the second is on its way, and may go out.
+    let moved = applied(ground.fail_attempt(id, 1).await);
+    assert_eq!(moved.to, State::Scheduled);
+    let moved = applied(ground.fail_attempt(id, 2).await);
+    assert_eq!(moved.to, State::Failed);
+}
+
+pub(super) async fn acknowledgement_says_which_attempt_it_is_about(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let id = ground.dispatched().await;
+    applied(ground.fail(id, "no_service").await);
+    ground.elapse(RETRY_FIRST).await;
+    ground.due(false).await;
+    ground.claim(id).await.expect("tried again");
+    applied(ground.dispatch(id, 2).await);
+    let acknowledge = async |attempt| {
+        let report = Report { id: ground.id(), state: ReportState::Acknowledged, failure: None, attempt };
+        ground.advance(id, Fence::Device(ground.device), Change::Reported(report)).await
+    };
+    assert_eq!(acknowledge(Some(1)).await, Advanced::Recorded);
+    applied(acknowledge(Some(2)).await);
 }

@@ -111,7 +111,7 @@ impl Ground {
 
     /// What `device` says of a message that nobody knows.
     pub(super) fn reported(&self, device: DeviceId, state: ReportState) -> (DeviceEvent, Report) {
-        let report = Report { id: self.id(), state, failure: None };
+        let report = Report { id: self.id(), state, failure: None, attempt: None };
         (DeviceEvent::Report { device, message: self.id(), report: report.clone() }, report)
     }
 }

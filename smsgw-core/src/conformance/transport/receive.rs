@@ -23,7 +23,7 @@ pub(super) async fn report_is_delivered(stage: &Stage<dyn TransportFixture>) {
         (ReportState::Unknown, None),
     ];
     for (state, failure) in states {
-        let report = Report { id: ground.id(), state, failure };
+        let report = Report { id: ground.id(), state, failure, attempt: None };
         let message = ground.id();
         device.say(DeviceEvent::Report { device: id, message, report: report.clone() }).await;
         let (delivery, received) = ground.report(id).await;

@@ -107,18 +107,17 @@ impl Fleet {
         tickets
     }
 
-    /// What a pull brought.
+    /// What a pull brought: `ids` take places. `exhausted` where it brought nothing at all.
     pub(in crate::gateway) fn pulled(
         &self,
         ticket: &PullTicket,
         ids: &[MessageId],
-        answered: bool,
+        exhausted: bool,
         now: Timestamp,
     ) {
         let mut inner = self.lock();
         let Pull { device, account, max } = ticket.pull;
-        // Asked once more unless there was nothing at all: a store that shares its rows with others may have lost a race.
-        let exhausted = answered && ids.is_empty();
+        // Asked once more unless there was nothing: a store that shares its rows with others may have lost a race.
         let mut members = Vec::new();
         if exhausted
             && let Some(roster) = inner.rosters.get_mut(&account)

@@ -1,4 +1,5 @@
 use super::Shared;
+use crate::crash;
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, ReportId};
 use crate::state::{Change, Fence, Report, Transition};
@@ -24,7 +25,9 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
             change: Change::Reported(reported.report.clone()),
         })
         .collect();
+    crash::point("heard");
     let outcomes = shared.store.advance(&transitions).await?;
+    crash::point("recorded");
     let now = shared.clock.now();
     let mut moved = Vec::with_capacity(outcomes.len());
     for (reported, outcome) in reports.iter().zip(outcomes) {

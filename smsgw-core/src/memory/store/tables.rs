@@ -8,7 +8,7 @@ use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::Message;
 use crate::queue::Job;
 use crate::state::{Next, Overdue, State, overdue};
-use crate::store::{Cursor, Due, Moved};
+use crate::store::{Claim, Cursor, Due, Moved};
 use crate::time::Timestamp;
 
 /// The messages and what finds them.
@@ -112,6 +112,10 @@ impl Indexes {
         if moved.to == State::Queued {
             let Message { id, account, priority, device, .. } = row.message;
             due.jobs.push(Job { id, account, priority, device });
+        } else if row.head().is_canceling()
+            && let Some(device) = moved.device
+        {
+            due.asks.push(Claim { id: moved.id, device });
         }
         // Pushed again, it is where it was.
         if moved.from != moved.to {
