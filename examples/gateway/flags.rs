@@ -114,6 +114,13 @@ pub(crate) struct SettingFlags {
     /// The gateway's client id on a broker of yours [default: smsgw-HOSTNAME]
     #[arg(long, value_name = "ID")]
     mqtt_client_id: Option<String>,
+    /// Whether several gateways share the traffic of a broker of yours; false where it has no shared subscriptions, with
+    /// one gateway [default: true]
+    #[arg(long, value_name = "BOOL")]
+    mqtt_share: Option<String>,
+    /// Whether a broker of yours says that nobody is subscribed; false where it answers success [default: true]
+    #[arg(long, value_name = "BOOL")]
+    mqtt_tells_no_subscriber: Option<String>,
     /// The account that original devices share on a broker of yours; its password is MQTT_DEVICE_PASSWORD
     #[arg(long, value_name = "NAME")]
     mqtt_device_username: Option<String>,
@@ -161,6 +168,8 @@ impl SettingFlags {
             (names::MQTT_USERNAME, &self.mqtt_username),
             (names::MQTT_PASSWORD, &self.mqtt_password),
             (names::MQTT_CLIENT_ID, &self.mqtt_client_id),
+            (names::MQTT_SHARE, &self.mqtt_share),
+            (names::MQTT_TELLS_NO_SUBSCRIBER, &self.mqtt_tells_no_subscriber),
             (names::MQTT_DEVICE_USERNAME, &self.mqtt_device_username),
             (names::MQTT_TLS_CERT, &self.mqtt_tls_cert),
             (names::MQTT_TLS_KEY, &self.mqtt_tls_key),

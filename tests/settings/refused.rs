@@ -102,6 +102,17 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case { env: &[("MQTT_CLIENT_ID", "x")], says: &["MQTT_CLIENT_ID", "without MQTT_BROKER_HOST"], ..CASE },
+    Case { env: &[("MQTT_SHARE", "false")], says: &["MQTT_SHARE", "without MQTT_BROKER_HOST"], ..CASE },
+    Case {
+        args: &["--mqtt-tells-no-subscriber", "false"],
+        says: &["--mqtt-tells-no-subscriber", "without MQTT_BROKER_HOST"],
+        ..CASE
+    },
+    Case {
+        env: &[("MQTT_BROKER_HOST", "h"), ("MQTT_SHARE", "perhaps")],
+        says: &["MQTT_SHARE", "expected true or false"],
+        ..CASE
+    },
     Case { env: &[("MQTT_TLS_LISTEN", "127.0.0.1:0")], says: &["MQTT_TLS_LISTEN", "MQTT_TLS_CERT"], ..CASE },
     Case { env: &[("MQTT_DEVICE_USERNAME", "a")], says: &["MQTT_DEVICE_USERNAME", "MQTT_USERNAME"], ..CASE },
     Case {

@@ -55,7 +55,7 @@ impl Settings {
     /// Reads them and says what is wrong. `devices` is how many simulated phones are asked for, where anything is said.
     pub(crate) fn read(flags: &SettingFlags, devices: Option<u16>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(Sources::read(flags)?);
-        let allow_insecure = reader.switch(ALLOW_INSECURE);
+        let allow_insecure = reader.switch(ALLOW_INSECURE).unwrap_or(false);
         let data: PathBuf = reader.text(DATA_DIR).unwrap_or_else(|| "./smsgw-demo".into()).into();
         let store = reader.read(DATABASE_URL, schemes::store);
         let queue = reader.read(BROKER_URL, schemes::queue);

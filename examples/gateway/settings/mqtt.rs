@@ -10,8 +10,8 @@ use super::build::{self, Part};
 use super::files;
 use super::names::{
     ALLOW_INSECURE, MQTT_BROKER_HOST, MQTT_BROKER_PORT, MQTT_CA_CERT, MQTT_CLIENT_ID, MQTT_DEVICE_PASSWORD,
-    MQTT_DEVICE_USERNAME, MQTT_LISTEN, MQTT_PASSWORD, MQTT_TLS_CERT, MQTT_TLS_KEY, MQTT_TLS_LISTEN,
-    MQTT_USERNAME, Name,
+    MQTT_DEVICE_USERNAME, MQTT_LISTEN, MQTT_PASSWORD, MQTT_SHARE, MQTT_TELLS_NO_SUBSCRIBER, MQTT_TLS_CERT,
+    MQTT_TLS_KEY, MQTT_TLS_LISTEN, MQTT_USERNAME, Name,
 };
 use super::reader::Reader;
 
@@ -64,7 +64,11 @@ fn outside(reader: &mut Reader, account: Option<SharedAccount>, files: Files) ->
     let reason = NAMES_OF_FILES.into_iter().find(|name| reader.has(*name));
     let reason = reason.or((asked == Some(TLS)).then_some(MQTT_BROKER_PORT));
     let port = asked.unwrap_or(if reason.is_some() { TLS } else { PLAIN });
-    let mut config = MqttConfig::new(host, port).with_share(SHARE);
+    let mut config = MqttConfig::new(host, port);
+    if reader.switch(MQTT_SHARE).unwrap_or(true) {
+        config = config.with_share(SHARE);
+    }
+    config.tells_no_subscriber = reader.switch(MQTT_TELLS_NO_SUBSCRIBER).unwrap_or(true);
     config.client_id = reader.read(MQTT_CLIENT_ID, client_id).unwrap_or_else(default_client_id);
     if let Some(SharedAccount { username, password }) = account {
         config = config.with_account(username, password);
@@ -94,7 +98,7 @@ fn embedded(
         reader.refuse(MQTT_LISTEN, why);
     }
     let why = "it has no effect without MQTT_BROKER_HOST; set that, or leave this out";
-    reader.no_use(&[MQTT_BROKER_PORT, MQTT_CLIENT_ID], why);
+    reader.no_use(&[MQTT_BROKER_PORT, MQTT_CLIENT_ID, MQTT_SHARE, MQTT_TELLS_NO_SUBSCRIBER], why);
     let why = "on the embedded broker devices share MQTT_USERNAME and MQTT_PASSWORD; set those, or MQTT_BROKER_HOST";
     reader.no_use(&[MQTT_DEVICE_USERNAME, MQTT_DEVICE_PASSWORD], why);
     if !reader.has(MQTT_TLS_CERT) && !reader.has(MQTT_TLS_KEY) {

@@ -36,6 +36,9 @@ pub(crate) const MQTT_BROKER_PORT: Name = Name::new("MQTT_BROKER_PORT", "--mqtt-
 pub(crate) const MQTT_USERNAME: Name = Name::new("MQTT_USERNAME", "--mqtt-username");
 pub(crate) const MQTT_PASSWORD: Name = Name::new("MQTT_PASSWORD", "--mqtt-password");
 pub(crate) const MQTT_CLIENT_ID: Name = Name::new("MQTT_CLIENT_ID", "--mqtt-client-id");
+pub(crate) const MQTT_SHARE: Name = Name::new("MQTT_SHARE", "--mqtt-share");
+pub(crate) const MQTT_TELLS_NO_SUBSCRIBER: Name =
+    Name::new("MQTT_TELLS_NO_SUBSCRIBER", "--mqtt-tells-no-subscriber");
 pub(crate) const MQTT_DEVICE_USERNAME: Name = Name::new("MQTT_DEVICE_USERNAME", "--mqtt-device-username");
 pub(crate) const MQTT_DEVICE_PASSWORD: Name = Name::secret("MQTT_DEVICE_PASSWORD");
 pub(crate) const MQTT_TLS_CERT: Name = Name::new("MQTT_TLS_CERT", "--mqtt-tls-cert");
@@ -47,7 +50,7 @@ pub(crate) const HTTP_ADDR: Name = Name::new("HTTP_ADDR", "--http");
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 20] = [
+pub(crate) const ALL: [Name; 22] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
@@ -58,6 +61,8 @@ pub(crate) const ALL: [Name; 20] = [
     MQTT_USERNAME,
     MQTT_PASSWORD,
     MQTT_CLIENT_ID,
+    MQTT_SHARE,
+    MQTT_TELLS_NO_SUBSCRIBER,
     MQTT_DEVICE_USERNAME,
     MQTT_DEVICE_PASSWORD,
     MQTT_TLS_CERT,

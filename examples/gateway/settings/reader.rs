@@ -49,13 +49,12 @@ impl Reader {
         })
     }
 
-    pub(super) fn switch(&mut self, name: Name) -> bool {
-        let read = self.read(name, |text| match text.to_ascii_lowercase().as_str() {
+    pub(super) fn switch(&mut self, name: Name) -> Option<bool> {
+        self.read(name, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
             "false" | "0" | "no" | "off" => Ok(false),
             _ => Err("expected true or false"),
-        });
-        read.unwrap_or(false)
+        })
     }
 
     /// Both of them or neither.
