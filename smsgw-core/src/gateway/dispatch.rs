@@ -25,7 +25,7 @@ const HOLD: Duration = Duration::from_millis(250);
 /// How long a message waits that the broker did not take, after its first attempt; doubled with each.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
 /// The longest such wait: after an outage all is sent again soon.
-const RESEND_WITHIN: Duration = Duration::from_secs(8);
+const RESEND_WITHIN: Duration = Duration::from_secs(5);
 /// The longest wait for a device that may not have subscribed yet.
 const LOOK_WITHIN: Duration = Duration::from_secs(64);
 

@@ -108,6 +108,18 @@ pub(super) fn is_in_the_way(error: &sqlx::Error) -> bool {
     matches!(code(error).as_str(), "40P01" | "40001")
 }
 
+/// Whether the server has not answered, or only said that it serves nobody now.
+pub(super) fn is_silence(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(_) => {
+            let code = code(error);
+            code.starts_with("08") || code.starts_with("57P")
+        }
+        _ => false,
+    }
+}
+
 /// Whether the connection is of no more use.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {

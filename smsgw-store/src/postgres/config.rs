@@ -12,6 +12,9 @@ use super::classify::BACKEND;
 const TRIED_AFTER: Duration = Duration::from_millis(500);
 /// How long a trial may take before another connection is made.
 const TRIAL: Duration = Duration::from_millis(300);
+/// How long the server lets us be in the middle of a transaction and say nothing. Only schema changes take several
+/// statements; whoever dies there must not keep the others out.
+const IDLE_IN_TRANSACTION_MS: u32 = 10_000;
 
 /// Where the database is, and how it is spoken to. `Debug` does not show the URL, which may hold a password.
 ///
@@ -101,6 +104,7 @@ impl PostgresConfig {
             .application_name("smsgw")
             .disable_statement_logging()
             .options([("statement_timeout", self.call_timeout_ms), ("lock_timeout", self.call_timeout_ms)])
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)])
             // Lists are handed over as parameters of unknown length, and the plan for one fits all.
             .options([
                 ("plan_cache_mode", "force_generic_plan"),
@@ -160,6 +164,18 @@ mod tests {
                 Some(ErrorKind::Invalid),
                 "{schema}"
             );
+        }
+    }
+
+    #[test]
+    fn the_server_is_told_when_to_give_up() {
+        let config = PostgresConfig { call_timeout_ms: 900, ..PostgresConfig::new("postgres://db/x") };
+        let options = config.options().expect("valid");
+        let told = options.get_options().unwrap_or_default();
+        for limit in
+            ["statement_timeout=900", "lock_timeout=900", "idle_in_transaction_session_timeout=10000"]
+        {
+            assert!(told.contains(limit), "{told}");
         }
     }
 

@@ -15,6 +15,7 @@ mod messages;
 mod migrate;
 #[cfg(test)]
 mod plans;
+mod pulse;
 mod queue;
 mod rows;
 mod session;
@@ -46,7 +47,8 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(1_800);
 /// server's clock.
 ///
 /// Calls fail with `Unavailable` or `Timeout` while the server is away, and work again when it is back: nothing needs
-/// a restart.
+/// a restart. The first to find it away wait as long as they may; then all fail at once, and a task of ours asks the
+/// server until it answers.
 ///
 /// Dropped without [`close`](Store::close), calls that are under way still come to their end.
 pub struct PostgresStore {
@@ -74,7 +76,8 @@ impl PostgresStore {
     /// are brought up to date.
     ///
     /// This is the one place where a type of `sqlx` is part of the interface, so it goes with the versions of `sqlx`.
-    /// The pool's `acquire_timeout` is how long it takes to know that the server is away: 1.5 s or so is good. Pools
+    /// The pool's `acquire_timeout` is how long it takes to know that the server is away: 1.5 s or so is good. Nor are
+    /// `statement_timeout` and `lock_timeout` ours to set there: 1.8 s is as long as anybody waits for an answer. Pools
     /// in front of the server (PgBouncer) must keep prepared statements.
     ///
     /// # Errors

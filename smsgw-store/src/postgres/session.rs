@@ -6,19 +6,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smsgw_core::error::{Error, ErrorKind, Result};
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::classify::{BACKEND, classify, is_broken, is_in_the_way};
+use super::classify::{BACKEND, classify, is_broken, is_in_the_way, is_silence};
+use super::pulse::Pulse;
 
 /// How often a statement is tried that others were in the way of.
 const TRIES: u32 = 6;
+/// The pause before a server is asked again that does not answer.
+const ASK_AGAIN: Duration = Duration::from_millis(150);
 
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
 
@@ -30,13 +33,15 @@ struct Shared {
     owned: bool,
     /// Handles that are not closed.
     handles: AtomicUsize,
+    pulse: Pulse,
+    /// How long a call may take as a whole.
+    call_timeout: Duration,
 }
 
 /// One handle on the database: what a store or a queue calls through.
 #[derive(Debug)]
 pub(super) struct Session {
     shared: Arc<Shared>,
-    call_timeout: Duration,
     /// Of this handle alone.
     closed: AtomicBool,
     /// Read by each call that is under way; written by `close`, which so waits for them.
@@ -46,19 +51,15 @@ pub(super) struct Session {
 impl Session {
     /// The first handle on `pool`. The last one to close closes the pool where it is `owned`.
     pub(super) fn new(pool: PgPool, owned: bool, call_timeout: Duration) -> Self {
-        let shared = Arc::new(Shared { pool, owned, handles: AtomicUsize::new(1) });
-        Self { shared, call_timeout, closed: AtomicBool::new(false), calls: Arc::default() }
+        let (handles, pulse) = (AtomicUsize::new(1), Pulse::new());
+        let shared = Arc::new(Shared { pool, owned, handles, pulse, call_timeout });
+        Self { shared, closed: AtomicBool::new(false), calls: Arc::default() }
     }
 
     /// Another handle on the same pool.
     pub(super) fn another(&self) -> Self {
         self.shared.handles.fetch_add(1, Ordering::SeqCst);
-        Self {
-            shared: Arc::clone(&self.shared),
-            call_timeout: self.call_timeout,
-            closed: AtomicBool::new(false),
-            calls: Arc::default(),
-        }
+        Self { shared: Arc::clone(&self.shared), closed: AtomicBool::new(false), calls: Arc::default() }
     }
 
     pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
@@ -92,7 +93,7 @@ impl Session {
         self.check_open(operation)?;
         let call = Arc::clone(&self.calls).read_owned().await;
         self.check_open(operation)?;
-        self.spawn(operation, call, self.call_timeout, work, hand_over).await
+        self.spawn(operation, call, self.shared.call_timeout, work, hand_over).await
     }
 
     /// Has `work` done that is nobody's call and may take its time.
@@ -118,10 +119,10 @@ impl Session {
         U: Send + 'static,
         F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
     {
-        let pool = self.shared.pool.clone();
+        let shared = Arc::clone(&self.shared);
         let deadline = Instant::now() + limit;
         let task = tokio::spawn(async move {
-            let outcome = attempt(&pool, operation, deadline, work).await.map(hand_over);
+            let outcome = attempt(&shared, operation, deadline, work).await.map(hand_over);
             drop(call);
             outcome
         });
@@ -144,23 +145,65 @@ impl Session {
     }
 }
 
-async fn attempt<T, F>(pool: &PgPool, operation: &'static str, deadline: Instant, work: F) -> Result<T>
+impl Shared {
+    /// Takes note of a call that got no answer; see [`Pulse::silent`].
+    fn silent(self: &Arc<Self>, waited: bool) {
+        if self.pulse.silent(waited) {
+            tokio::spawn(ask_until_answered(Arc::downgrade(self)));
+        }
+    }
+
+    /// Takes note of what an error says of the server.
+    fn heard(self: &Arc<Self>, error: &sqlx::Error) {
+        match is_silence(error) {
+            true => self.silent(matches!(error, sqlx::Error::PoolTimedOut)),
+            false => self.pulse.answered(),
+        }
+    }
+}
+
+/// Ends when the server answers, or nobody wants to know any more.
+async fn ask_until_answered(shared: Weak<Shared>) {
+    while let Some(shared) = shared.upgrade() {
+        let is_over = shared.pool.is_closed() || shared.handles.load(Ordering::SeqCst) == 0;
+        if is_over || shared.pulse.ask(&shared.pool, shared.call_timeout).await {
+            return;
+        }
+        drop(shared);
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn attempt<T, F>(shared: &Arc<Shared>, operation: &'static str, deadline: Instant, work: F) -> Result<T>
 where
     F: for<'c> Fn(&'c mut PgConnection) -> Work<'c, T>,
 {
-    let late =
-        || Error::new(ErrorKind::Timeout, BACKEND, operation).with_detail("the server does not answer");
-    let failed = |error| classify(operation, error);
+    if !shared.pulse.lets_through().await {
+        return Err(Error::new(ErrorKind::Unavailable, BACKEND, operation)
+            .with_detail("the server does not answer; calls go through again as soon as it does"));
+    }
+    let failed = |error| {
+        shared.heard(&error);
+        classify(operation, error)
+    };
+    let silent = || {
+        shared.silent(true);
+        Error::new(ErrorKind::Timeout, BACKEND, operation).with_detail("the server does not answer")
+    };
     let mut tries = 0;
     loop {
-        let mut conn = timeout_at(deadline, pool.acquire()).await.map_err(|_| late())?.map_err(failed)?;
+        let acquired = timeout_at(deadline, shared.pool.acquire()).await;
+        let mut conn = acquired.map_err(|_| silent())?.map_err(failed)?;
         let error = match timeout_at(deadline, work(&mut conn)).await {
-            Ok(Ok(done)) => return Ok(done),
+            Ok(Ok(done)) => {
+                shared.pulse.answered();
+                return Ok(done);
+            }
             Ok(Err(error)) => error,
             Err(_) => {
                 // Nobody knows when it answers: it goes, and its place in the pool is free at once.
                 drop(conn.detach());
-                return Err(late());
+                return Err(silent());
             }
         };
         if is_broken(&error) {
