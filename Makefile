@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test lint fmt doc bench vectors
+.PHONY: help run test chaos lint fmt doc bench vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,6 +13,9 @@ run: ## start the gateway in demo mode
 
 test: ## install what the tests need, and run them all
 	./tests/run.sh
+
+chaos: ## kill, cut and restart everything, and count what was lost or sent twice; SMSGW_CHAOS=long for all of it
+	./tests/chaos/run.sh
 
 fmt: ## check the formatting
 	$(CARGO) fmt --all --check

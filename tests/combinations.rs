@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 use smsgw::amqp::{AmqpConfig, AmqpQueue};
 use smsgw::auth::Authenticator;
 use smsgw::gateway::{Gateway, NewDevice, Submitted};
@@ -210,18 +210,6 @@ async fn run(Combination(store_kind, queue_kind, broker_kind): Combination) -> R
     Ok(())
 }
 
-/// Whether the server that is missing must be there.
-fn required(why: &str) -> bool {
-    let names = std::env::var("SMSGW_TEST_REQUIRE").unwrap_or_default();
-    let package = |name: &str| match name {
-        "postgres" => "postgresql",
-        "redis" => "redis-server",
-        "amqp" => "rabbitmq-server",
-        _ => "mosquitto",
-    };
-    names.split(',').filter(|name| !name.is_empty()).any(|name| why.contains(package(name)))
-}
-
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for store in [StoreKind::Sqlite, StoreKind::Postgres] {
@@ -232,7 +220,7 @@ fn main() -> ExitCode {
                     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
                     match runtime.block_on(run(combination)) {
                         Ok(()) => Ok(Completion::Completed),
-                        Err(Missing(why)) if required(&why) => Err(Failed::from(why)),
+                        Err(missing) if missing.is_required() => Err(missing.0.into()),
                         Err(Missing(why)) => Ok(Completion::ignored_with(why)),
                     }
                 }));

@@ -31,6 +31,7 @@ use settings::Settings;
 async fn main() -> ExitCode {
     let Flags { command, settings, serve } = Flags::read();
     log_to_stderr();
+    // For `tests/chaos` alone.
     #[cfg(feature = "crash-points")]
     std::env::var("SMSGW_CRASH").iter().for_each(|at| smsgw::crash::arm(at).expect("a crash point"));
     match command {

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use retry::{MAX_TRIES, RETRY_FIRST, RETRY_LONGEST, is_retryable, retry_after};
 pub use transition::{
-    CANCEL_RECHECK, CANCEL_RECHECK_WITHIN, Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK, REPORT_GRACE, Report,
-    ReportState, Transition, WaitsFor, claimable, decide, overdue, recalled,
+    CANCEL_RECHECK, CANCEL_RECHECK_WITHIN, Change, Decision, Fence, Head, Next, Overdue, QUEUED_RECHECK,
+    REPORT_GRACE, Report, ReportState, Transition, WaitsFor, claimable, decide, overdue, recalled,
 };
 
 /// Where a message is on its way.

@@ -342,8 +342,12 @@ async fn reported_elsewhere(learns: bool) {
         let mut count = 0;
         while count < 48 {
             let Some(Command::Send { message, .. }) = hears.command().await else { continue };
-            let report =
-                Report { id: Uuid::from_u128(count).into(), state: ReportState::Sent, failure: None, attempt: None };
+            let report = Report {
+                id: Uuid::from_u128(count).into(),
+                state: ReportState::Sent,
+                failure: None,
+                attempt: None,
+            };
             let event = DeviceEvent::Report { device, message: message.id, report };
             assert!(speaker.say(event).await, "the south listens");
             count += 1;

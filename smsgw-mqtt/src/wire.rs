@@ -145,6 +145,9 @@ pub struct Report {
     pub report_id: String,
     /// The message id.
     pub id: String,
+    /// The attempt of the `send` it is about; none where it is about no single one, as after a `cancel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// What happened.
     pub state: ReportState,
     /// The SMS part this is about, from 1; none means the whole message.
@@ -306,7 +309,7 @@ mod tests {
             assert_eq!(String::from_utf8(encode(&Down::parse(text.as_bytes())?))?, text);
         }
         let up = [
-            r#"{"type":"report","report_id":"r","id":"0199","state":"failed","segment":1,"code":"no_service","at":"2026-01-02T03:04:05Z"}"#,
+            r#"{"type":"report","report_id":"r","id":"0199","attempt":2,"state":"failed","segment":1,"code":"no_service","at":"2026-01-02T03:04:05Z"}"#,
             r#"{"type":"inbound","report_id":"r","from":"+53","body":"a:b\nc","sim":1,"received_at":"2026-01-02T03:04:05Z"}"#,
             r#"{"type":"hello","agent":"x/1","protocol":1,"sims":[{"slot":1,"number":"+53","carrier":"c"}]}"#,
             r#"{"type":"telemetry","battery":83,"charging":true,"signal":-71,"network":"lte"}"#,

@@ -57,8 +57,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         meter.print(batch, "advance to dispatched");
         for rows in &messages {
             let sent = |id: &_| {
-                let report =
-                    Report { id: ids.next(SystemClock.now()), state: ReportState::Sent, failure: None, attempt: None };
+                let report = Report {
+                    id: ids.next(SystemClock.now()),
+                    state: ReportState::Sent,
+                    failure: None,
+                    attempt: None,
+                };
                 Transition { id: *id, fence: Fence::Device(device), change: Change::Reported(report) }
             };
             store.advance(&rows.iter().map(sent).collect::<Vec<_>>()).await?;

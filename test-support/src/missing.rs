@@ -13,6 +13,20 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
+impl Missing {
+    /// Whether `SMSGW_TEST_REQUIRE` says that the server must be there: then its absence is a failure.
+    pub fn is_required(&self) -> bool {
+        let names = std::env::var("SMSGW_TEST_REQUIRE").unwrap_or_default();
+        let package = |name: &str| match name {
+            "postgres" => "postgresql",
+            "redis" => "redis-server",
+            "amqp" => "rabbitmq-server",
+            _ => "mosquitto",
+        };
+        names.split(',').filter(|name| !name.is_empty()).any(|name| self.0.contains(package(name)))
+    }
+}
+
 /// Finds a program on `PATH` and then in `places`, where Debian puts those that are not on every `PATH`.
 pub(crate) fn find(program: &str, places: &[PathBuf], package: &str) -> Result<PathBuf, Missing> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Completion, Trial};
 use smsgw_test_support::Missing;
 
 /// How soon a request is answered while a backend is away.
@@ -36,21 +36,9 @@ where
 pub(crate) fn plain(name: &str, run: impl FnOnce() -> Result<(), Missing> + Send + 'static) -> Trial {
     Trial::ignorable_test(name, move || match run() {
         Ok(()) => Ok(Completion::Completed),
-        Err(Missing(why)) if required(&why) => Err(Failed::from(why)),
+        Err(missing) if missing.is_required() => Err(missing.0.into()),
         Err(Missing(why)) => Ok(Completion::ignored_with(why)),
     })
-}
-
-/// Whether the server that is missing must be there.
-fn required(why: &str) -> bool {
-    let names = std::env::var("SMSGW_TEST_REQUIRE").unwrap_or_default();
-    let package = |name: &str| match name {
-        "postgres" => "postgresql",
-        "redis" => "redis-server",
-        "amqp" => "rabbitmq-server",
-        _ => "mosquitto",
-    };
-    names.split(',').filter(|name| !name.is_empty()).any(|name| why.contains(package(name)))
 }
 
 /// Says what was measured, for whoever runs with `--nocapture` or looks at a failure.

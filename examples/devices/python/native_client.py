@@ -5,7 +5,8 @@
     native_client.py mqtts://HOST:8883 ID KEY --ca ca.crt --exec 'termux-sms-send -n {to}'
 
 The text goes to the command's standard input; an argument may say {to}, {body} or {sim} instead. No shell is
-involved. Exit code 0 means sent. The rules that it keeps are those of docs/PROTOCOL.md.
+involved. Exit code 0 means sent; 75 (EX_TEMPFAIL of sysexits.h) not sent, but it may work later, so that the
+gateway tries again; any other not sent, for good. The rules that it keeps are those of docs/PROTOCOL.md.
 """
 import argparse, json, os, re, shlex, signal, subprocess, sys, threading, time, uuid
 from datetime import datetime, timezone
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 
 
-# Why a network may take later what it did not take now.
+# Why a network may take later what it did not take now; the exit code of a command that says so.
+EX_TEMPFAIL = 75
 PASSING = {"busy", "congestion", "network_error", "no_service", "radio_error", "radio_off", "stopped", "temporary"}
 
 
@@ -116,16 +118,15 @@ class Device:
             known, last = self.journal.taken.get(sms["id"]), self.journal.last.get(sms["id"])
             # Only a new attempt at what failed for a while, by order of a gateway that has stored so, is sent again.
             failed = last and last["state"] == "failed" and last.get("code") in PASSING
-            stored = not any(report["id"] == sms["id"] for report in self.journal.open.values())
-            retry = known and failed and stored and sms["attempt"] > known["attempt"]
+            retry = known and failed and not self.unheard(sms["id"]) and sms["attempt"] > known["attempt"]
             if (known or last) and not retry:
-                return self.report(sms["id"], (last or {}).get("state", "acknowledged"), (last or {}).get("code"))
+                return self.again(sms["id"])
             self.journal.write("taken", {k: sms[k] for k in ("id", "to", "body", "sim", "attempt", "expires_at")})
             self.report(sms["id"], "acknowledged")
         elif down["type"] == "cancel":
             last = self.journal.last.get(down["id"])
             if last and last.get("code") not in PASSING:
-                self.report(down["id"], last["state"], last.get("code"))
+                self.again(down["id"])
             elif last or down["id"] not in self.journal.started:
                 self.report(down["id"], "failed", "canceled")
         elif down["type"] == "receipt":
@@ -134,9 +135,27 @@ class Device:
                     self.journal.write("receipt", report_id)
                 self.repeats.pop(report_id, None)
 
+    def unheard(self, id):
+        """The reports on a message without a receipt."""
+        return [report_id for report_id, report in self.journal.open.items() if report["id"] == id]
+
+    def again(self, id):
+        """Says again what became of a message: under a new report id only where the gateway has stored the old one."""
+        unheard = self.unheard(id)
+        self.repeats.update((report_id, (0, 1)) for report_id in unheard)
+        if not unheard:
+            last = self.journal.last.get(id, {})
+            self.report(id, last.get("state", "acknowledged"), last.get("code"))
+
     def report(self, id, state, code=None):
         report = {"type": "report", "report_id": str(uuid.uuid4()), "id": id, "state": state, "at": now()}
         report.update({"code": code} if code else {})
+        attempt = self.journal.taken.get(id, {}).get("attempt")
+        report.update({"attempt": attempt} if attempt and code != "canceled" else {})  # a cancel is about them all
+        for report_id in self.unheard(id):
+            if self.journal.open[report_id]["state"] == "acknowledged":  # which this implies
+                del self.journal.open[report_id]
+                self.repeats.pop(report_id, None)
         if state == "acknowledged":
             self.journal.open[report["report_id"]] = report  # not written: that it was taken says it
         else:
@@ -164,7 +183,9 @@ class Device:
             return "unknown", "timeout"  # it may have been sent
         except (OSError, ValueError):
             return "failed", "no_command"
-        return ("sent", None) if done.returncode == 0 else ("failed", f"exit_{done.returncode}")
+        if done.returncode == 0:
+            return "sent", None
+        return "failed", "temporary" if done.returncode == EX_TEMPFAIL else f"exit_{done.returncode}"
 
     def run(self):
         url = urlsplit(self.args.url)

@@ -5,6 +5,7 @@ use smsgw_core::message::{Message, MessageEvent};
 use smsgw_core::state::State;
 use smsgw_core::time::Timestamp;
 
+use crate::air::Sending;
 use crate::caller::Accepted;
 
 /// Says which promise was broken, by what the store, the air and the caller know of a message.
@@ -12,7 +13,7 @@ pub(crate) fn broken(
     known: &Accepted,
     message: Option<&Message>,
     events: &[MessageEvent],
-    air: &[(DeviceId, Timestamp)],
+    air: &[Sending],
 ) -> Option<&'static str> {
     let Some(message) = message else { return Some("accepted and lost") };
     let (state, times) = (message.state, air.len());
@@ -118,7 +119,7 @@ mod tests {
         let sent = |number| (device(number), Timestamp::EPOCH);
         let good = [event(Queued, 0), event(Sending, 1), event(Dispatched, 1), event(Sent, 1)];
         assert_eq!(broken(&plain, Some(&message(Sent)), &good, &[sent(3)]), None);
-        let found = |known: &Accepted, state, air: &[(DeviceId, Timestamp)]| {
+        let found = |known: &Accepted, state, air: &[crate::air::Sending]| {
             broken(known, Some(&message(state)), &good, air).expect("a bug was planted")
         };
         assert_eq!(broken(&plain, None, &[], &[]), Some("accepted and lost"));

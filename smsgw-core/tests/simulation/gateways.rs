@@ -63,7 +63,9 @@ impl Gateways {
             delay: 0.2,
             max_delay: Duration::from_millis(200),
         };
-        (store.set_plan(plan()), queue.set_plan(plan()), way.set_plan(plan()));
+        store.set_plan(plan());
+        queue.set_plan(plan());
+        way.set_plan(plan());
         self.lock().push(Incarnation { running, transport, store, queue, way });
     }
 
@@ -83,7 +85,9 @@ impl Gateways {
                 // Whatever does not end in time is left to its leases.
                 let _ = ended.running.drain(Duration::from_secs(10)).await;
             } else {
-                (ended.store.set_plan(DEAD), ended.queue.set_plan(DEAD), ended.way.set_plan(DEAD));
+                ended.store.set_plan(DEAD);
+                ended.queue.set_plan(DEAD);
+                ended.way.set_plan(DEAD);
             }
             if self.lock().is_empty() {
                 sleep(Duration::from_millis(random.u64(0..20_000))).await;

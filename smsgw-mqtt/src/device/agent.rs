@@ -102,8 +102,8 @@ impl Agent {
     async fn turn(&mut self) -> Result<(), DeviceError> {
         let now = Instant::now();
         let open = self.closing.is_none();
-        while let Some(sms) = self.inbox.admit(open && self.desk.has_room()) {
-            self.desk.take(sms, now);
+        while let Some(pending) = self.inbox.admit(open && self.desk.has_room()) {
+            self.desk.take(pending, now);
         }
         self.desk.deliver(now);
         let next = if self.busy || !open { None } else { self.desk.start(now) };
@@ -129,8 +129,8 @@ impl Agent {
                 self.inbox.clear();
             }
             LinkEvent::Message(publish) => {
-                let sms = match Down::parse(&publish.payload) {
-                    Ok(Down::Send(sms)) => Some(sms),
+                let pending = match Down::parse(&publish.payload) {
+                    Ok(Down::Send(sms)) => self.desk.arrived(sms, now),
                     Ok(Down::Cancel(cancel)) => {
                         self.inbox.withdraw(&cancel.id);
                         self.desk.cancel(&cancel.id, now);
@@ -151,7 +151,7 @@ impl Agent {
                         None
                     }
                 };
-                self.inbox.push(publish, sms);
+                self.inbox.push(publish, pending);
             }
         }
     }
@@ -226,3 +226,7 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

@@ -13,11 +13,12 @@ use crate::wire::{self, Inbound, Report, ReportState, Sms, Up};
 
 use super::clock;
 use super::handle::Delivery;
+use super::inbox::Pending;
 use super::journal::Journal;
 use super::ledger::{Known, Verdict};
 use super::outbox::Outbox;
 use super::radio::{Done, Outcome};
-use super::record::{FOREVER, Record, Reported};
+use super::record::{FOREVER, Record, Reported, named};
 
 /// How long `acknowledged` waits for the radio to make it needless.
 const GRACE: Duration = Duration::from_millis(10);
@@ -67,10 +68,21 @@ impl Desk {
         self.outbox.len() < OPEN
     }
 
-    /// The gateway orders a message.
-    pub(super) fn take(&mut self, sms: Sms, now: Instant) {
+    /// The gateway orders a message. One that was seen is answered here, where the receipts behind it are still to
+    /// come; any other is handed back, to be taken when there is room.
+    pub(super) fn arrived(&mut self, sms: Sms, now: Instant) -> Option<Pending> {
         if self.journal.ledger().judge(&sms) == Verdict::Repeat {
             tracing::debug!(id = sms.id, "seen before");
+            self.repeat(&sms.id, now);
+            return None;
+        }
+        Some(Pending { after: self.journal.ledger().last_attempt(&sms.id), sms })
+    }
+
+    /// There is room for a message that was to be taken.
+    pub(super) fn take(&mut self, Pending { sms, after }: Pending, now: Instant) {
+        // Another order for it may have come first, and waited before this one.
+        if self.journal.ledger().last_attempt(&sms.id).is_some_and(|last| Some(last) != after) {
             return self.repeat(&sms.id, now);
         }
         let id = sms.id.clone();
@@ -203,7 +215,8 @@ impl Desk {
 
     /// Not journalled: that the message is in the journal says it.
     fn acknowledge(&mut self, id: &str, due: Instant) {
-        let report = report(id, ReportState::Acknowledged, None);
+        let attempt = named(self.journal.ledger().attempt(id));
+        let report = Report { attempt, ..report(id, ReportState::Acknowledged, None) };
         let report_id = report.report_id.clone();
         let payload = wire::encode(&Up::Report(report));
         self.outbox.post_acknowledged(id, report_id, payload.into(), due);
@@ -216,6 +229,7 @@ impl Desk {
 
     fn record(&mut self, report: Report, attempt: u32, awaits: bool, now: Instant) {
         self.outbox.supersede(&report.id);
+        let report = Report { attempt: named(attempt), ..report };
         let payload = wire::encode(&Up::Report(report.clone()));
         self.outbox.post(report.report_id.clone(), payload.into(), now);
         self.journal.record(Record::Reported(Reported { report, attempt, awaits }));
@@ -226,6 +240,7 @@ fn report(id: &str, state: ReportState, code: Option<&str>) -> Report {
     Report {
         report_id: Uuid::now_v7().to_string(),
         id: id.to_owned(),
+        attempt: None,
         state,
         segment: None,
         code: code.map(str::to_owned),

@@ -21,6 +21,13 @@ fn sms(id: &str, expires_at: Option<&str>) -> Sms {
     }
 }
 
+/// A `send` for which there is room.
+fn take(desk: &mut Desk, sms: Sms, now: Instant) {
+    if let Some(pending) = desk.arrived(sms, now) {
+        desk.take(pending, now);
+    }
+}
+
 /// What would be published at `now`: state and code of each report.
 fn said(desk: &mut Desk, now: Instant) -> Vec<(ReportState, Option<String>)> {
     reports(desk, now).into_iter().map(|report| (report.state, report.code)).collect()
@@ -45,12 +52,12 @@ fn done(id: &str, result: Result<Outcome, RadioError>) -> Done {
 fn a_quick_radio_says_sent_and_a_slow_one_acknowledged_first() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
-    desk.take(sms("quick", None), now);
+    take(&mut desk, sms("quick", None), now);
     assert!(desk.start(now).is_some());
     desk.done(done("quick", Ok(Outcome::Sent)), now);
     assert_eq!(said(&mut desk, now + GRACE), [(ReportState::Sent, None)]);
 
-    desk.take(sms("slow", None), now);
+    take(&mut desk, sms("slow", None), now);
     assert!(desk.start(now).is_some());
     assert_eq!(said(&mut desk, now), []);
     assert_eq!(said(&mut desk, now + GRACE), [(ReportState::Acknowledged, None)]);
@@ -61,9 +68,9 @@ fn a_quick_radio_says_sent_and_a_slow_one_acknowledged_first() -> Outcome_ {
 fn too_late_is_never_sent() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
-    desk.take(sms("late", Some("2020-01-01T00:00:00Z")), now);
-    desk.take(sms("odd", Some("soon")), now);
-    desk.take(sms("good", Some("2999-01-01T00:00:00Z")), now);
+    take(&mut desk, sms("late", Some("2020-01-01T00:00:00Z")), now);
+    take(&mut desk, sms("odd", Some("soon")), now);
+    take(&mut desk, sms("good", Some("2999-01-01T00:00:00Z")), now);
     assert_eq!(desk.start(now).map(|sms| sms.id).as_deref(), Some("good"));
     let mut codes: Vec<_> = said(&mut desk, now).into_iter().filter_map(|(_, code)| code).collect();
     codes.sort();
@@ -75,16 +82,16 @@ fn too_late_is_never_sent() -> Outcome_ {
 fn what_is_ordered_twice_is_sent_once_and_its_last_report_repeated() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
-    desk.take(sms("m", None), now);
+    take(&mut desk, sms("m", None), now);
     assert!(desk.start(now).is_some());
-    desk.take(sms("m", None), now);
+    take(&mut desk, sms("m", None), now);
     assert_eq!(said(&mut desk, now), [(ReportState::Acknowledged, None)], "while it is in the radio");
     desk.done(done("m", Err(RadioError::new("no_service"))), now);
     let first = reports(&mut desk, now);
-    desk.take(sms("m", None), now);
+    take(&mut desk, sms("m", None), now);
     assert_eq!(reports(&mut desk, now), first, "without a receipt, the same report");
     desk.receipt(vec![first[0].report_id.clone()]);
-    desk.take(sms("m", None), now);
+    take(&mut desk, sms("m", None), now);
     let again = reports(&mut desk, now);
     assert_eq!(again.len(), 1);
     assert_ne!(again[0].report_id, first[0].report_id, "with one, a new report of the same");
@@ -101,15 +108,15 @@ fn cancel_wins_only_before_the_radio() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
     let canceled = (ReportState::Failed, Some("canceled".to_owned()));
-    desk.take(sms("a", None), now);
-    desk.take(sms("b", None), now);
+    take(&mut desk, sms("a", None), now);
+    take(&mut desk, sms("b", None), now);
     assert_eq!(desk.start(now).map(|sms| sms.id).as_deref(), Some("a"));
     desk.cancel("b", now);
     desk.cancel("unseen", now);
     assert_eq!(said(&mut desk, now), [canceled.clone(), canceled]);
     desk.cancel("a", now);
     assert_eq!(said(&mut desk, now), [(ReportState::Acknowledged, None)]);
-    desk.take(sms("unseen", None), now);
+    take(&mut desk, sms("unseen", None), now);
     assert!(desk.start(now).is_none());
     Ok(())
 }
@@ -118,7 +125,7 @@ fn cancel_wins_only_before_the_radio() -> Outcome_ {
 fn what_failed_and_is_canceled_is_not_tried_again() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
-    desk.take(sms("a", None), now);
+    take(&mut desk, sms("a", None), now);
     assert!(desk.start(now).is_some());
     desk.done(done("a", Err(RadioError::new("no_service"))), now);
     desk.cancel("a", now);
@@ -126,8 +133,36 @@ fn what_failed_and_is_canceled_is_not_tried_again() -> Outcome_ {
     for report in desk.journal.ledger().open_of("a") {
         desk.receipt(vec![report]);
     }
-    desk.take(Sms { attempt: 2, ..sms("a", None) }, now);
+    take(&mut desk, Sms { attempt: 2, ..sms("a", None) }, now);
     assert!(desk.start(now).is_none());
+    Ok(())
+}
+
+#[test]
+fn a_report_names_the_attempt_that_it_is_about() -> Outcome_ {
+    let now = Instant::now();
+    let mut desk = desk()?;
+    let said = |desk: &mut Desk| -> Vec<_> {
+        reports(desk, now + GRACE).into_iter().map(|report| (report.state, report.attempt)).collect()
+    };
+    for attempt in [1, 3] {
+        take(&mut desk, Sms { attempt, ..sms("a", None) }, now);
+        assert!(desk.start(now).is_some());
+        assert_eq!(said(&mut desk), [(ReportState::Acknowledged, Some(attempt))]);
+        desk.done(done("a", Err(RadioError::new("no_service"))), now);
+        assert_eq!(said(&mut desk), [(ReportState::Failed, Some(attempt))]);
+        desk.receipt(desk.journal.ledger().open_of("a"));
+    }
+    take(&mut desk, sms("a", None), now);
+    assert_eq!(said(&mut desk), [(ReportState::Failed, Some(3))], "whatever the one that asks");
+    desk.receipt(desk.journal.ledger().open_of("a"));
+    desk.cancel("a", now);
+    assert_eq!(said(&mut desk), [(ReportState::Failed, None)], "it is about them all");
+    take(&mut desk, Sms { attempt: 0, ..sms("without", None) }, now);
+    assert!(desk.start(now).is_some());
+    desk.done(done("without", Ok(Outcome::DeliveredAfter(Duration::ZERO))), now);
+    desk.deliver(now);
+    assert_eq!(said(&mut desk), [(ReportState::Sent, None), (ReportState::Delivered, None)]);
     Ok(())
 }
 
@@ -137,7 +172,7 @@ fn delivery_follows_sent_and_nothing_else() -> Outcome_ {
     let later = now + Duration::from_secs(3);
     let mut desk = desk()?;
     desk.delivery("unseen", &Delivery::Delivered, now);
-    desk.take(sms("a", None), now);
+    take(&mut desk, sms("a", None), now);
     assert!(desk.start(now).is_some());
     desk.done(done("a", Ok(Outcome::DeliveredAfter(Duration::from_secs(3)))), now);
     desk.deliver(now);
@@ -154,9 +189,9 @@ fn delivery_follows_sent_and_nothing_else() -> Outcome_ {
 fn it_takes_no_more_than_it_has_room_for() -> Outcome_ {
     let now = Instant::now();
     let mut desk = desk()?;
-    desk.take(sms("a", None), now);
+    take(&mut desk, sms("a", None), now);
     assert!(desk.has_room());
-    desk.take(sms("b", None), now);
+    take(&mut desk, sms("b", None), now);
     assert!(!desk.has_room());
     assert!(desk.start(now).is_some());
     assert!(desk.has_room());
@@ -169,8 +204,8 @@ async fn a_restart_reports_unknown_and_goes_on() -> Outcome_ {
     let path = dir.path().join("journal");
     let now = Instant::now();
     let mut desk = Desk::new(Journal::open(Some(&path), 99)?, 9, now);
-    desk.take(sms("radio", None), now);
-    desk.take(sms("next", None), now);
+    take(&mut desk, sms("radio", None), now);
+    take(&mut desk, sms("next", None), now);
     assert!(desk.start(now).is_some());
     desk.journal.commit().await?;
     drop(desk);
@@ -180,7 +215,7 @@ async fn a_restart_reports_unknown_and_goes_on() -> Outcome_ {
         said(&mut desk, now),
         [(ReportState::Unknown, Some("interrupted".to_owned())), (ReportState::Acknowledged, None)]
     );
-    desk.take(sms("radio", None), now);
+    take(&mut desk, sms("radio", None), now);
     assert_eq!(desk.start(now).map(|sms| sms.id).as_deref(), Some("next"));
     desk.done(done("next", Ok(Outcome::DeliveredAfter(Duration::from_secs(60)))), now);
     desk.journal.commit().await?;

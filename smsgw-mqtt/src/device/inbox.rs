@@ -10,10 +10,18 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 
 use crate::wire::Sms;
 
+/// A `send` that was to be taken when it arrived, and waits for room.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) sms: Sms,
+    /// What [`Ledger::last_attempt`](super::ledger::Ledger::last_attempt) knew of its id at that time.
+    pub(super) after: Option<u32>,
+}
+
 struct Item {
     publish: Box<Publish>,
     /// A message that is still to be taken; everything else is done with when it arrives.
-    sms: Option<Sms>,
+    pending: Option<Pending>,
 }
 
 /// Deliveries in their order.
@@ -25,21 +33,21 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn push(&mut self, mut publish: Box<Publish>, sms: Option<Sms>) {
+    pub(super) fn push(&mut self, mut publish: Box<Publish>, pending: Option<Pending>) {
         // Only its packet id is needed from here on.
         publish.payload.clear();
-        self.items.push_back(Item { publish, sms });
+        self.items.push_back(Item { publish, pending });
     }
 
     /// The next message to take, if `room`; passes over what needs no room.
-    pub(super) fn admit(&mut self, room: bool) -> Option<Sms> {
+    pub(super) fn admit(&mut self, room: bool) -> Option<Pending> {
         while let Some(item) = self.items.get_mut(self.settled) {
-            if item.sms.is_some() && !room {
+            if item.pending.is_some() && !room {
                 return None;
             }
             self.settled += 1;
-            if let Some(sms) = item.sms.take() {
-                return Some(sms);
+            if let Some(pending) = item.pending.take() {
+                return Some(pending);
             }
         }
         None
@@ -48,7 +56,7 @@ impl Inbox {
     /// Withdraws a message that is still to be taken.
     pub(super) fn withdraw(&mut self, id: &str) {
         for item in &mut self.items {
-            item.sms.take_if(|sms| sms.id == id);
+            item.pending.take_if(|pending| pending.sms.id == id);
         }
     }
 

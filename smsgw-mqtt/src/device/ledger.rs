@@ -8,7 +8,7 @@ use smsgw_core::state::is_retryable;
 
 use crate::wire::{ReportState, Sms, Up};
 
-use super::record::{FOREVER, Over, Record, Reported};
+use super::record::{FOREVER, Over, Record, Reported, named};
 
 /// Where one message stands.
 #[derive(Debug)]
@@ -57,6 +57,14 @@ pub(super) enum Known {
     Over { state: ReportState, code: Option<String>, at: String },
 }
 
+/// A report or inbound message without a receipt.
+#[derive(Debug)]
+struct Unheard {
+    up: Up,
+    /// The attempt that a report is about; the message may be in a later one.
+    attempt: u32,
+}
+
 /// The state of one device's work.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -66,7 +74,7 @@ pub(super) struct Ledger {
     /// Ids that are over, oldest first, for forgetting.
     over: VecDeque<Box<str>>,
     /// Reports and inbound messages without a receipt. The keys are UUIDv7, so this is their order too.
-    open: BTreeMap<String, Up>,
+    open: BTreeMap<String, Unheard>,
     /// How many ids that are over to remember.
     remember: usize,
     backlog: usize,
@@ -98,7 +106,8 @@ impl Ledger {
             }
             Record::Reported(reported) => self.report(reported),
             Record::Inbound(inbound) => {
-                self.open.insert(inbound.report_id.clone(), Up::Inbound(inbound));
+                let report_id = inbound.report_id.clone();
+                self.open.insert(report_id, Unheard { up: Up::Inbound(inbound), attempt: 0 });
             }
             Record::Receipt(ids) => ids.iter().for_each(|id| self.receipt(id)),
             Record::Over(over) => {
@@ -151,7 +160,12 @@ impl Ledger {
 
     /// The attempt that the device last took of an id; 0 when it knows none.
     pub(super) fn attempt(&self, id: &str) -> u32 {
-        self.entries.get(id).map_or(0, |entry| entry.attempt)
+        self.last_attempt(id).unwrap_or(0)
+    }
+
+    /// The attempt that the device last took of an id, where it knows the id.
+    pub(super) fn last_attempt(&self, id: &str) -> Option<u32> {
+        self.entries.get(id).map(|entry| entry.attempt)
     }
 
     /// Whether a message was handed to the network and nothing later is known.
@@ -195,7 +209,7 @@ impl Ledger {
 
     /// Reports and inbound messages without a receipt, oldest first.
     pub(super) fn open(&self) -> impl Iterator<Item = (&String, &Up)> {
-        self.open.iter()
+        self.open.iter().map(|(report_id, Unheard { up, .. })| (report_id, up))
     }
 
     /// The reports on a message without a receipt, oldest first.
@@ -205,7 +219,7 @@ impl Ledger {
             return Vec::new();
         }
         let of = |up: &Up| matches!(up, Up::Report(report) if report.id == id);
-        self.open.iter().filter(|(_, up)| of(up)).map(|(report_id, _)| report_id.clone()).collect()
+        self.open().filter(|(_, up)| of(up)).map(|(report_id, _)| report_id.clone()).collect()
     }
 
     /// Whether a report or inbound message has no receipt yet.
@@ -253,11 +267,11 @@ impl Ledger {
             }
         }
         // After the entries, so that each finds the one it counts for.
-        for up in self.open.values() {
+        for Unheard { up, attempt } in self.open.values() {
             match up {
                 Up::Report(report) => lines.push(Record::Reported(Reported {
                     report: report.clone(),
-                    attempt: self.attempt(&report.id),
+                    attempt: *attempt,
                     awaits: self.awaits(&report.id),
                 })),
                 Up::Inbound(inbound) => lines.push(Record::Inbound(inbound.clone())),
@@ -267,19 +281,27 @@ impl Ledger {
         lines
     }
 
+    /// A fact: whether it was right to take it was for the writer of the line to judge.
     fn take(&mut self, sms: Sms) {
-        if self.judge(&sms) == Verdict::Repeat {
-            return;
-        }
         let id: Box<str> = sms.id.as_str().into();
-        self.waiting.push_back(id.clone());
-        self.backlog += 1;
-        self.entries.insert(id, Entry { attempt: sms.attempt, open: 0, phase: Phase::Waiting(sms) });
+        let before = self.entries.get(&id);
+        let open = before.map_or(0, |entry| entry.open);
+        if !matches!(before, Some(Entry { phase: Phase::Waiting(_), .. })) {
+            self.waiting.push_back(id.clone());
+            self.backlog += 1;
+        }
+        self.entries.insert(id, Entry { attempt: sms.attempt, open, phase: Phase::Waiting(sms) });
     }
 
-    fn report(&mut self, Reported { report, attempt, awaits }: Reported) {
+    fn report(&mut self, Reported { mut report, attempt, awaits }: Reported) {
+        // An older version did not write it there.
+        report.attempt = named(attempt);
         let open = match self.entries.get_mut(report.id.as_str()) {
-            Some(entry) if entry.attempt > attempt => return,
+            // It says nothing of the attempt that has begun since, but it has to be heard.
+            Some(entry) if entry.attempt > attempt => {
+                entry.open += 1;
+                None
+            }
             // A snapshot says first how a message ended, then which reports are open: never backwards.
             Some(Entry { attempt: last, open, phase: Phase::Over { state, .. } })
                 if *last == attempt && rank(*state) >= rank(report.state) =>
@@ -298,7 +320,7 @@ impl Ledger {
             };
             self.finish(&report.id, attempt, open, phase);
         }
-        self.open.insert(report.report_id.clone(), Up::Report(report));
+        self.open.insert(report.report_id.clone(), Unheard { up: Up::Report(report), attempt });
     }
 
     fn finish(&mut self, id: &str, attempt: u32, open: u32, phase: Phase) {
@@ -316,7 +338,7 @@ impl Ledger {
     }
 
     fn receipt(&mut self, report_id: &str) {
-        if let Some(Up::Report(report)) = self.open.remove(report_id)
+        if let Some(Unheard { up: Up::Report(report), .. }) = self.open.remove(report_id)
             && let Some(entry) = self.entries.get_mut(report.id.as_str())
         {
             entry.open = entry.open.saturating_sub(1);

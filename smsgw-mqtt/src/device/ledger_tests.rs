@@ -11,6 +11,7 @@ fn reported(report_id: &str, id: &str, state: ReportState, attempt: u32) -> Reco
     let report = Report {
         report_id: report_id.into(),
         id: id.into(),
+        attempt: None,
         state,
         segment: None,
         code: (state == ReportState::Failed).then(|| "no_service".into()),
@@ -140,4 +141,45 @@ fn a_snapshot_adds_up_to_the_same() {
     assert_eq!(after.known("late"), Some(Known::Reporting));
     let mut twice = ledger(99, after.snapshot());
     assert_eq!(view(&mut twice, &ids), view(&mut before, &ids));
+}
+
+#[test]
+fn a_line_of_a_message_taken_is_a_fact_whatever_its_reports() {
+    // So wrote an older version, which did not wait for the receipt.
+    let mut before = ledger(
+        9,
+        vec![
+            Record::Taken(sms("a", 1)),
+            Record::Started("a".into()),
+            reported("01", "a", ReportState::Failed, 1),
+            Record::Taken(sms("a", 2)),
+            Record::Started("a".into()),
+            Record::Taken(sms("b", 1)),
+            reported("02", "b", ReportState::Failed, 1),
+            Record::Taken(sms("b", 2)),
+        ],
+    );
+    assert_eq!((before.started(), before.waiting()), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    let ids = ["a", "b"];
+    let mut after = ledger(9, before.snapshot());
+    assert_eq!(view(&mut after, &ids), view(&mut before, &ids));
+    assert_eq!((after.open_of("a"), after.open_of("b")), (vec!["01".to_owned()], vec!["02".to_owned()]));
+    // The receipt of the first failure is not that of the second.
+    after.apply(reported("03", "a", ReportState::Failed, 2));
+    after.apply(Record::Receipt(vec!["01".into()]));
+    assert_eq!(after.judge(&sms("a", 3)), Verdict::Repeat);
+    after.apply(Record::Receipt(vec!["03".into()]));
+    assert_eq!(after.judge(&sms("a", 3)), Verdict::Take);
+}
+
+#[test]
+fn a_report_of_an_older_version_is_told_its_attempt() {
+    for (attempt, told) in [(0, None), (2, Some(2)), (FOREVER, None)] {
+        let ledger = ledger(9, vec![reported("r", "a", ReportState::Failed, attempt)]);
+        let named: Vec<_> = ledger
+            .open()
+            .filter_map(|(_, up)| if let Up::Report(report) = up { Some(report.attempt) } else { None })
+            .collect();
+        assert_eq!(named, [told]);
+    }
 }

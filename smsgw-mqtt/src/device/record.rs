@@ -7,6 +7,11 @@ use crate::wire::{Inbound, Report, ReportState, Sms};
 /// The attempt of a message that was cancelled: no later `send` of it can be meant.
 pub(super) const FOREVER: u32 = u32::MAX;
 
+/// The attempt as a report names it: neither that of a message that was cancelled, nor one without a number.
+pub(super) fn named(attempt: u32) -> Option<u32> {
+    (1..FOREVER).contains(&attempt).then_some(attempt)
+}
+
 /// One line, as JSON. Old lines must stay readable: add variants and optional fields, change none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -80,7 +80,8 @@ fn read_report(device: DeviceId, report: &wire::Report) -> Heard {
     let state = report.state;
     let failed = matches!(state, ReportState::Undelivered | ReportState::Failed | ReportState::Unknown);
     let failure = report.code.as_deref().filter(|_| failed).map(Failure::from_device);
-    Heard::Event(DeviceEvent::Report { device, message, report: Report { id, state, failure } })
+    let report = Report { id, state, failure, attempt: report.attempt };
+    Heard::Event(DeviceEvent::Report { device, message, report })
 }
 
 fn read_inbound(device: DeviceId, inbound: wire::Inbound) -> Heard {
@@ -122,6 +123,10 @@ mod tests {
         assert_eq!((device.to_string().as_str(), message.to_string().as_str()), (DEVICE, MESSAGE));
         assert_eq!(report.state, ReportState::Failed);
         assert_eq!(report.failure.map(|failure| failure.code).as_deref(), Some("no_service"));
+        assert_eq!(report.attempt, None);
+        let text = text.replace(r#""at""#, r#""attempt":2,"at""#);
+        let Heard::Event(DeviceEvent::Report { report, .. }) = up(&text) else { panic!("no report") };
+        assert_eq!(report.attempt, Some(2));
     }
 
     #[test]
