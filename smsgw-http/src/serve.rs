@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::Version;
-use axum::http::header::HOST;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderValue, Version};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::{Handle, Server};
@@ -27,8 +27,12 @@ const MAX_HEADERS_READ: usize = 256;
 /// The longest request head, in bytes, and the buffer of a connection.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Serves `router` on `listener` until `stop` is cancelled; then finishes the requests that are under way, for at most
-/// `grace`, and returns. HTTP/1.1 and 1.0.
+/// How long requests are still taken on open connections, each answered with `Connection: close`: a connection that is
+/// closed while a request is on its way leaves its client without an answer.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Serves `router` on `listener` until `stop` is cancelled; then takes leave of the clients for a moment, finishes the
+/// requests that are under way, for at most `grace`, and returns. HTTP/1.1 and 1.0.
 ///
 /// A connection that has sent no complete request head for 9 seconds is closed, also between two requests. Requests
 /// without a `Host`, or with more than 100 headers, are refused and their connection closed.
@@ -58,13 +62,25 @@ pub async fn serve(
         .max_buf_size(MAX_HEAD);
     let stopping = async {
         stop.cancelled().await;
+        tokio::time::sleep(FAREWELL.min(grace)).await;
         handle.graceful_shutdown(Some(grace));
         std::future::pending().await
     };
+    let parting = from_fn_with_state(stop.clone(), take_leave);
+    let router = router.layer(from_fn(well_formed)).layer(parting);
     tokio::select! {
-        served = server.serve(router.layer(from_fn(well_formed)).into_make_service()) => served,
+        served = server.serve(router.into_make_service()) => served,
         () = stopping => Ok(()),
     }
+}
+
+/// Ends the connection with this answer, where the server is about to stop.
+async fn take_leave(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if stop.is_cancelled() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Refuses what RFC 9112 says must be refused and the server lets through.
