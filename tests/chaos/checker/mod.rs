@@ -13,7 +13,7 @@ pub(crate) use times::Times;
 
 use crate::logs::{Event, Logs};
 
-/// By when what a dead gateway held must be in other hands.
+/// What is promised of that, in seconds.
 pub(crate) const RECLAIM_WITHIN: f64 = 35.0;
 
 /// What a run may show beside the promises that always hold.
@@ -21,8 +21,8 @@ pub(crate) const RECLAIM_WITHIN: f64 = 35.0;
 pub(crate) struct Rules {
     /// Phones were killed too, and one that dies while it sends does not know whether it sent.
     pub(crate) phones_die: bool,
-    /// The database was there all the time, so that [`RECLAIM_WITHIN`] holds.
-    pub(crate) reclaims_in_time: bool,
+    /// By when what a dead gateway held must be in other hands, in seconds, where the database was there all the time.
+    pub(crate) reclaim_within: Option<f64>,
 }
 
 /// What was found; every list but the figures must be empty.

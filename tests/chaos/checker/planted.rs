@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use super::{Rules, Verdict, check};
+use super::{RECLAIM_WITHIN, Rules, Verdict, check};
 use crate::logs::{Aired, Answer, Asked, Event, Logs, Micros, Outage, Row, Sign};
 
 const SECOND: Micros = 1_000_000;
@@ -122,7 +122,7 @@ const BUGS: [(&str, Plant, Found); 14] = [
     ),
 ];
 
-const RULES: Rules = Rules { phones_die: false, reclaims_in_time: true };
+const RULES: Rules = Rules { phones_die: false, reclaim_within: Some(RECLAIM_WITHIN) };
 
 /// A test for each bug, and one of the clean run.
 pub(crate) fn trials() -> Vec<Trial> {

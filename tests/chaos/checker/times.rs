@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{RECLAIM_WITHIN, Rules, Verdict};
+use super::{Rules, Verdict};
 use crate::logs::{Answer, Event, Logs, Micros, Sign, seconds};
 
 /// Durations in seconds.
@@ -41,7 +41,7 @@ pub(super) fn check(
             match pair[0].state.as_str() {
                 "sending" => {
                     verdict.reclaim.0.push(took);
-                    if rules.reclaims_in_time && took > RECLAIM_WITHIN {
+                    if rules.reclaim_within.is_some_and(|limit| took > limit) {
                         verdict.late.push(format!("{id} was reclaimed after {took:.1} s"));
                     }
                 }
