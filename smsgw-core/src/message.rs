@@ -276,6 +276,11 @@ impl Message {
         }
     }
 
+    /// Whether its sender has taken it back, and its device is to be asked for it.
+    pub fn is_canceling(&self) -> bool {
+        self.head().is_canceling()
+    }
+
     /// Whether `other` asks for the same SMS, so that submitting it again is a repetition and not a mistake.
     pub fn same_request(&self, other: &Self) -> bool {
         self.account == other.account

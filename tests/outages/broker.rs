@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use smsgw::memory::MemoryQueue;
 use smsgw::mqtt::transport::{MqttConfig, MqttTransport};
-use smsgw::sqlite::{SqliteConfig, SqliteStore};
-use smsgw::time::SystemClock;
 use smsgw_test_support::{Missing, Mosquitto};
 
 use crate::client::Load;
-use crate::gateway::Serving;
+use crate::gateway::{Serving, sqlite};
 use crate::phones::Phones;
 use crate::suite::{HEALED, LOADED, READY, RESENT, case, measured};
 
@@ -31,8 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn restarted(what: &str, wipe: impl Fn(&Mosquitto)) -> Result<(), Missing> {
     let server = Mosquitto::start()?;
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SqliteConfig::new(dir.path().join("messages.db"));
-    let store = Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("a store"));
+    let store = sqlite(&dir).await;
     let transport = MqttTransport::new(MqttConfig::new("127.0.0.1", server.port()));
     let queue = Arc::new(MemoryQueue::new());
     let gateway = Serving::start(store, queue, transport, |builder| builder).await;

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use smsgw::memory::MemoryQueue;
-use smsgw::sqlite::{SqliteConfig, SqliteStore};
-use smsgw::store::Store;
-use smsgw::time::SystemClock;
 use smsgw_test_support::Missing;
 
-use crate::gateway::{Serving, embedded};
+use crate::gateway::{Serving, embedded, sqlite};
 use crate::phones::Phones;
 use crate::suite::{LOADED, PAUSE, READY, case, measured};
 
@@ -27,9 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 async fn flooded() -> Result<(), Missing> {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SqliteConfig::new(dir.path().join("messages.db"));
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("a store"));
+    let store = sqlite(&dir).await;
     let (broker, transport, url) = embedded(&store).await;
     let queue = Arc::new(MemoryQueue::new());
     let gateway = Serving::start(store, queue, transport, |builder| builder).await;

@@ -10,10 +10,12 @@ use smsgw::id::{AccountId, MessageId};
 use smsgw::mqtt::broker::{Broker, BrokerConfig};
 use smsgw::mqtt::transport::MqttTransport;
 use smsgw::queue::Queue;
+use smsgw::sqlite::{SqliteConfig, SqliteStore};
 use smsgw::state::State;
 use smsgw::store::Store;
 use smsgw::time::SystemClock;
 use smsgw::transport::Transport;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +89,12 @@ impl Serving {
         self.stop.cancel();
         self.running.drain(DRAIN).await.expect("drains");
     }
+}
+
+/// An empty store in a file of `dir`.
+pub(crate) async fn sqlite(dir: &TempDir) -> Arc<dyn Store> {
+    let config = SqliteConfig::new(dir.path().join("messages.db"));
+    Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("a store"))
 }
 
 /// The embedded broker, which asks `store` who may come in: the way to it, and its address.

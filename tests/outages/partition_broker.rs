@@ -6,36 +6,24 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use smsgw::memory::MemoryQueue;
 use smsgw::mqtt::transport::{MqttConfig, MqttTransport};
-use smsgw::sqlite::{SqliteConfig, SqliteStore};
-use smsgw::time::SystemClock;
-use smsgw_test_support::{Direction, Missing, Mosquitto, Proxy};
+use smsgw_test_support::{Missing, Mosquitto, Proxy};
 
 use crate::client::Load;
-use crate::gateway::Serving;
+use crate::gateway::{Serving, sqlite};
 use crate::phones::Phones;
-use crate::suite::{HEALED, LOADED, READY, RESENT, case, measured};
+use crate::suite::{HEALED, LOADED, READY, RESENT, each_way, measured};
 
 const APART: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
-        case("partition::broker_cut", async || apart("cut", Proxy::down).await),
-        case("partition::broker_stalled", async || apart("stalled", Proxy::stall).await),
-        case("partition::broker_hears_nothing", async || {
-            apart("hears nothing", |proxy| proxy.block(Direction::ToServer)).await
-        }),
-        case("partition::broker_is_not_heard", async || {
-            apart("is not heard", |proxy| proxy.block(Direction::ToClient)).await
-        }),
-    ]
+    each_way("broker", apart)
 }
 
-async fn apart(what: &str, harm: impl Fn(&Proxy)) -> Result<(), Missing> {
+async fn apart(what: &'static str, harm: fn(&Proxy)) -> Result<(), Missing> {
     let server = Mosquitto::start()?;
     let proxy = Proxy::start(server.port(), 1)?;
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SqliteConfig::new(dir.path().join("messages.db"));
-    let store = Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("a store"));
+    let store = sqlite(&dir).await;
     let transport = MqttTransport::new(MqttConfig::new("127.0.0.1", proxy.port()));
     let queue = Arc::new(MemoryQueue::new());
     let gateway = Serving::start(store, queue, transport, |builder| builder).await;

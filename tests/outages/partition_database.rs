@@ -11,28 +11,19 @@ use smsgw::memory::MemoryQueue;
 use smsgw::mqtt::transport::{MqttConfig, MqttTransport};
 use smsgw::postgres::{PostgresConfig, PostgresStore};
 use smsgw::state::State;
-use smsgw_test_support::{Direction, Missing, Mosquitto, Postgres, Proxy};
+use smsgw_test_support::{Missing, Mosquitto, Postgres, Proxy};
 
 use crate::client::Load;
 use crate::gateway::Serving;
 use crate::phones::Phones;
-use crate::suite::{HEALED, LOADED, READY, RESENT, case, measured};
+use crate::suite::{HEALED, LOADED, READY, RESENT, each_way, measured};
 
 const APART: Duration = Duration::from_secs(10);
 /// Shorter than the partition, so that it is about who owns what.
 const LEASE: Duration = Duration::from_secs(3);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
-        case("partition::database_cut", async || apart("cut", Proxy::down).await),
-        case("partition::database_stalled", async || apart("stalled", Proxy::stall).await),
-        case("partition::database_hears_nothing", async || {
-            apart("hears nothing", |proxy| proxy.block(Direction::ToServer)).await
-        }),
-        case("partition::database_is_not_heard", async || {
-            apart("is not heard", |proxy| proxy.block(Direction::ToClient)).await
-        }),
-    ]
+    each_way("database", apart)
 }
 
 /// How long the gateway's way to the broker fails before that to the database: meanwhile it claims messages of which it
@@ -49,7 +40,7 @@ async fn gateway(name: &str, database: String, broker: u16) -> Serving {
     Serving::start(Arc::new(store), queue, transport, |builder| builder.lease(LEASE)).await
 }
 
-async fn apart(what: &str, harm: impl Fn(&Proxy)) -> Result<(), Missing> {
+async fn apart(what: &'static str, harm: fn(&Proxy)) -> Result<(), Missing> {
     let (database, broker) = (Postgres::start()?, Mosquitto::start()?);
     let proxy = Proxy::start(database.port(), 1)?;
     let through = database.url().replace(&database.port().to_string(), &proxy.port().to_string());

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use smsgw::memory::MemoryQueue;
+use smsgw::mqtt::broker::Broker;
 use smsgw::postgres::{PostgresConfig, PostgresStore};
 use smsgw::queue::Queue;
 use smsgw::store::Store;
 use smsgw_test_support::{Missing, Postgres, Proxy};
 
-use crate::client::Load;
+use crate::client::{Load, Told};
 use crate::gateway::{Serving, embedded};
 use crate::phones::Phones;
 use crate::suite::{LOADED, READY, RECLAIMED, case, measured};
@@ -59,14 +60,25 @@ async fn stopped(queue: impl FnOnce(&PostgresStore) -> Arc<dyn Queue>) -> Result
     let accepted = told.accepted_after(back).expect("it accepts again");
     measured("a message accepted after PostgreSQL is back", accepted);
     assert!(accepted < READY + LOADED, "{accepted:?}");
+    goes_out_once("the last message sent after PostgreSQL is back", &told, back, (phones, gateway, broker))
+        .await;
+    Ok(())
+}
+
+/// All that was accepted is sent, and only once; then everything ends.
+async fn goes_out_once(
+    what: &str,
+    told: &Told,
+    back: Instant,
+    (phones, gateway, broker): (Phones, Serving, Broker),
+) {
     let last = phones.air.all_sent(&told.accepted, back, RECLAIMED + LOADED).await;
-    measured("the last message sent after PostgreSQL is back", last);
+    measured(what, last);
     gateway.all_known(&told.accepted, RECLAIMED).await;
     phones.air.never_twice();
     drop(phones);
     gateway.end().await;
     broker.close().await;
-    Ok(())
 }
 
 /// Nothing is refused by the server, and nothing answers: the hardest for those who wait behind others.
@@ -94,12 +106,6 @@ async fn stalled() -> Result<(), Missing> {
     measured("the slowest answer during a stall", told.slowest());
     told.is_honest(harmed);
     assert!(told.refused() > 0, "it was away");
-    let last = phones.air.all_sent(&told.accepted, back, RECLAIMED + LOADED).await;
-    measured("the last message sent after a stall", last);
-    gateway.all_known(&told.accepted, RECLAIMED).await;
-    phones.air.never_twice();
-    drop(phones);
-    gateway.end().await;
-    broker.close().await;
+    goes_out_once("the last message sent after a stall", &told, back, (phones, gateway, broker)).await;
     Ok(())
 }

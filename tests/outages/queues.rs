@@ -9,13 +9,10 @@ use libtest_mimic::Trial;
 use smsgw::amqp::{AmqpConfig, AmqpQueue};
 use smsgw::queue::Queue;
 use smsgw::redis::{RedisConfig, RedisQueue};
-use smsgw::sqlite::{SqliteConfig, SqliteStore};
-use smsgw::store::Store;
-use smsgw::time::SystemClock;
 use smsgw_test_support::{Missing, RabbitMq, Redis};
 
 use crate::client::Load;
-use crate::gateway::{Serving, embedded};
+use crate::gateway::{Serving, embedded, sqlite};
 use crate::phones::Phones;
 use crate::suite::{LOADED, PAUSE, READY, case, measured};
 
@@ -59,9 +56,7 @@ fn flush(server: &Redis) {
 /// `harm` is done so many times, and comes back when the queue is back.
 async fn goes_on(what: &str, queue: Arc<dyn Queue>, turns: usize, harm: impl Fn()) -> Result<(), Missing> {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SqliteConfig::new(dir.path().join("messages.db"));
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(config, Arc::new(SystemClock)).await.expect("a store"));
+    let store = sqlite(&dir).await;
     let (broker, transport, url) = embedded(&store).await;
     let gateway = Serving::start(store, queue, transport, |builder| builder).await;
     let phones = Phones::start(&gateway.handle, gateway.account, &url, 4).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::{Completion, Trial};
-use smsgw_test_support::Missing;
+use smsgw_test_support::{Direction, Missing, Proxy};
 
 /// How soon a request is answered while a backend is away.
 pub(crate) const REFUSED: Duration = Duration::from_secs(2);
@@ -14,7 +14,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(6);
 /// How soon a network that is whole again is as good as before.
 pub(crate) const HEALED: Duration = Duration::from_secs(10);
 /// How soon what the broker did not take is sent again: a connection is tried again after 3 s at most, a message after
-/// 8 s at most, and what is due is found within a second.
+/// 5 s at most, and what is due is found within a second.
 pub(crate) const RESENT: Duration = Duration::from_secs(12);
 /// How soon what was claimed when a backend went away is claimed again: the lease of 30 s, and a look.
 pub(crate) const RECLAIMED: Duration = Duration::from_secs(35);
@@ -30,6 +30,21 @@ where
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("a runtime").block_on(run())
     })
+}
+
+/// A case for each way in which the network to `part` can fail.
+pub(crate) fn each_way<F>(part: &str, apart: fn(&'static str, fn(&Proxy)) -> F) -> Vec<Trial>
+where
+    F: Future<Output = Result<(), Missing>> + 'static,
+{
+    let ways: [(_, _, fn(&Proxy)); 4] = [
+        ("cut", "cut", Proxy::down),
+        ("stalled", "stalled", Proxy::stall),
+        ("hears_nothing", "hears nothing", |proxy| proxy.block(Direction::ToServer)),
+        ("is_not_heard", "is not heard", |proxy| proxy.block(Direction::ToClient)),
+    ];
+    let trial = |(name, what, harm)| case(&format!("partition::{part}_{name}"), move || apart(what, harm));
+    ways.into_iter().map(trial).collect()
 }
 
 /// A case that needs no runtime.

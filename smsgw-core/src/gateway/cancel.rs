@@ -8,7 +8,7 @@ use crate::device::Protocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::Message;
-use crate::state::{Change, Fence, Reason, State, Transition};
+use crate::state::{Change, Fence, State, Transition};
 use crate::store::{Advanced, Claim};
 
 /// How often a message may change under our hands.
@@ -52,7 +52,7 @@ pub(super) async fn cancel(
         }
         return Ok(Some(match after.state {
             State::Canceled => Cancellation::Canceled(after),
-            _ if after.reason == Some(Reason::CancelRequested) => Cancellation::Requested(after),
+            _ if after.is_canceling() => Cancellation::Requested(after),
             // It was just given to a device, and whether that can be asked was not known.
             _ if before.device != after.device => continue,
             _ => Cancellation::TooLate(after),

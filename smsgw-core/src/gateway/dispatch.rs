@@ -205,7 +205,7 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
         };
         match route {
             Some(route) => {
-                let command = if message.reason == Some(Reason::CancelRequested) {
+                let command = if message.is_canceling() {
                     Command::Cancel(message.id)
                 } else {
                     let remaining = started.until(message.expires_at);

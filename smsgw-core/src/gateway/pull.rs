@@ -10,7 +10,6 @@ use super::dispatch::send;
 use super::fleet::PullTicket;
 use crate::crash;
 use crate::id::MessageId;
-use crate::state::Reason;
 use crate::store::Pull;
 
 /// Devices of one claim.
@@ -58,7 +57,7 @@ async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
     let mut messages = Vec::new();
     for (ticket, claimed) in tickets.iter().zip(claimed) {
         // What only tells a device not to send takes neither a place nor a turn.
-        let places = claimed.iter().filter(|message| message.reason != Some(Reason::CancelRequested));
+        let places = claimed.iter().filter(|message| !message.is_canceling());
         let ids: Vec<MessageId> = places.map(|message| message.id).collect();
         shared.fleet.pulled(ticket, &ids, claimed.is_empty(), now);
         messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.route.clone()))));
