@@ -1,8 +1,14 @@
 //! Checks credentials that somebody presented: tokens of API users, API keys of devices.
 
+mod failures;
+
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use failures::Failures;
+
+use crate::account::{Role, Scope, Scopes};
 use crate::device::{Device, DeviceKey};
 use crate::error::Result;
 use crate::id::AccountId;
@@ -28,6 +34,9 @@ pub enum Refusal {
     /// It was revoked.
     #[error("revoked")]
     Revoked,
+    /// The account that it acts for was closed.
+    #[error("account closed")]
+    Closed,
 }
 
 impl From<CredentialError> for Refusal {
@@ -46,7 +55,21 @@ pub struct Principal {
     pub account: AccountId,
     /// The token, by its public part.
     pub token: KeyId,
+    /// What it opens: no more than its account may be allowed.
+    pub scopes: Scopes,
+    /// What the account may be allowed.
+    pub role: Role,
 }
+
+impl Principal {
+    /// Whether it opens what needs `scope`.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(scope)
+    }
+}
+
+/// How exactly it is kept when a token was last used: its record is written no more often.
+const USE_NOTED: Duration = Duration::from_secs(60);
 
 /// Checks credentials against a store. Cheap to clone.
 #[derive(Clone)]
@@ -74,13 +97,22 @@ impl Authenticator {
             Ok(credential) => credential,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let record = self.store.find_token(credential.id()).await?;
-        let checked =
-            self.check(&credential, record.as_ref().map(|r| (&r.digest, r.expires_at, r.revoked_at)));
-        Ok(checked.and_then(|()| {
-            let record = record.ok_or(Refusal::Unknown)?;
-            Ok(Principal { account: record.account, token: record.id })
-        }))
+        let found = self.store.find_token(credential.id()).await?;
+        let record = found.as_ref().map(|(token, _)| (&token.digest, token.expires_at, token.revoked_at));
+        let (token, account) = match self.check(&credential, record).and(found.ok_or(Refusal::Unknown)) {
+            Ok((_, account)) if account.closed_at.is_some() => return Ok(Err(Refusal::Closed)),
+            Ok(found) => found,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let now = self.clock.now();
+        if token.last_used_at.is_none_or(|last| last + USE_NOTED <= now)
+            && let Err(error) = self.store.touch_token(token.id, now).await
+        {
+            // A store that can be read and not written is no reason to let nobody in.
+            tracing::debug!(%error, "could not note that a token was used");
+        }
+        let scopes = token.scopes.iter().filter(|scope| account.role.scopes().contains(*scope)).collect();
+        Ok(Ok(Principal { account: account.id, token: token.id, scopes, role: account.role }))
     }
 
     /// Checks the API key of a device, and says which device it is and what is known of the key.

@@ -73,6 +73,8 @@ identifiers! {
     AccountId;
     /// Names one report of a device, or one SMS it received. The device chooses it.
     ReportId;
+    /// Names one event of the audit log.
+    AuditId;
 }
 
 /// Makes version 7 identifiers that sort in the order they were made, also within a millisecond.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+pub mod audit;
 pub mod auth;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -12,6 +13,7 @@ pub mod device;
 pub mod error;
 mod forward;
 pub mod gateway;
+pub mod guard;
 pub mod id;
 pub mod key;
 pub mod layer;
@@ -19,6 +21,7 @@ pub mod memory;
 pub mod message;
 pub mod phone;
 pub mod provision;
+pub mod pseudonym;
 pub mod queue;
 pub mod rate;
 pub mod seal;

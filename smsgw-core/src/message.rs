@@ -167,6 +167,8 @@ pub struct Message {
     pub failure: Option<Failure>,
     /// How often its device has tried in vain.
     pub failures: u32,
+    /// When its text and recipient were erased: the body is empty since then, and the recipient a pseudonym.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// One line of a message's history.
@@ -256,6 +258,7 @@ impl NewMessage {
             delivered_at: None,
             failure: None,
             failures: 0,
+            erased_at: None,
         }
     }
 }

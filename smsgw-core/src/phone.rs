@@ -23,6 +23,9 @@ const MIN_DIGITS: usize = 7;
 /// to its text, and serde's `Serialize`, which wires and stores need, the only other way out. Eight bytes, `Copy`.
 /// The order is by value, so a shorter number comes first.
 ///
+/// What a store gives back may be a pseudonym instead, where the number was erased: `~` and 15 hexadecimal digits, made by
+/// [`Pseudonyms`](crate::pseudonym::Pseudonyms). No text that a user writes is read as one.
+///
 /// ```
 /// use smsgw_core::phone::PhoneNumber;
 ///
@@ -40,24 +43,54 @@ const MIN_DIGITS: usize = 7;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber(
-    /// The digits as one value. The first is never zero, so none is lost, and 15 of them are less than 2^50.
+    /// The digits as one value. The first is never zero, so none is lost, and 15 of them are less than 2^50. With the
+    /// highest bit set, the 60 lowest are a pseudonym.
     NonZeroU64,
 );
+
+/// Set in a pseudonym.
+const PSEUDONYM: NonZeroU64 = NonZeroU64::MIN.saturating_add(u64::MAX / 2);
+/// The bits of a pseudonym, as many as 15 hexadecimal digits say.
+const PSEUDONYM_BITS: u64 = (1 << (4 * MAX_DIGITS)) - 1;
 
 impl PhoneNumber {
     /// The number as text, on the stack. Call it where the number leaves for a wire, a store or its owner.
     pub fn expose(&self) -> E164 {
-        let mut text = [0; MAX_DIGITS + 1];
-        let mut rest = self.0.get();
+        let (mark, radix) = if self.is_pseudonym() { (b'~', 16) } else { (b'+', 10) };
+        let mut text = [b'0'; MAX_DIGITS + 1];
+        let mut rest = if self.is_pseudonym() { self.0.get() & PSEUDONYM_BITS } else { self.0.get() };
         let mut start = text.len();
         while rest > 0 {
             start -= 1;
-            text[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+            text[start] = b"0123456789abcdef"[(rest % radix) as usize];
+            rest /= radix;
         }
-        start -= 1;
-        text[start] = b'+';
+        start = if self.is_pseudonym() { 0 } else { start - 1 };
+        text[start] = mark;
         E164 { text, start: start as u8 }
+    }
+
+    /// A pseudonym of the lowest 60 of `bits`.
+    pub(crate) fn pseudonym(bits: u64) -> Self {
+        Self(PSEUDONYM | (bits & PSEUDONYM_BITS))
+    }
+
+    /// Whether the number was erased, and this is what is left of it.
+    pub fn is_pseudonym(&self) -> bool {
+        self.0 >= PSEUDONYM
+    }
+
+    /// Reads what [`expose`](Self::expose) wrote into a store, a pseudonym as well.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where it is neither.
+    pub fn from_stored(text: &str) -> Result<Self, PhoneError> {
+        let Some(digits) = text.strip_prefix('~') else { return text.parse() };
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if digits.len() != MAX_DIGITS || !digits.bytes().all(is_digit) {
+            return Err(PhoneError::NotDigits);
+        }
+        u64::from_str_radix(digits, 16).map(Self::pseudonym).map_err(|_| PhoneError::NotDigits)
     }
 }
 
@@ -126,7 +159,7 @@ impl de::Visitor<'_> for Visitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<PhoneNumber, E> {
-        text.parse().map_err(E::custom)
+        PhoneNumber::from_stored(text).map_err(E::custom)
     }
 
     fn visit_u64<E: de::Error>(self, _: u64) -> Result<PhoneNumber, E> {
@@ -268,6 +301,29 @@ mod tests {
         for json in [r#""5351234567""#, "5351234567", "-5351234567", "5351234567.5", "[5351234567]", "null"] {
             let error = read(json).expect_err("not the text of a number");
             assert!(!error.contains("535"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pseudonym_is_read_from_a_store_and_from_nowhere_else() {
+        for bits in [0, 1, 0xf00_0000_0000_0000, u64::MAX] {
+            let number = PhoneNumber::pseudonym(bits);
+            let text = number.expose();
+            assert!(number.is_pseudonym() && text.starts_with('~') && text.len() == 16, "{}", text.as_str());
+            assert_eq!(PhoneNumber::from_stored(&text), Ok(number));
+            assert_eq!(parse(&text), Err(PhoneError::NoPlus));
+        }
+        assert!(!parse("+999999999999999").expect("a number").is_pseudonym());
+        assert_eq!(PhoneNumber::from_stored("+5351234567"), parse("+5351234567"));
+        for text in [
+            "~",
+            "~12345678901234",
+            "~1234567890123456",
+            "~12345678901234F",
+            "~+2345678901234a",
+            "5351234567",
+        ] {
+            assert!(PhoneNumber::from_stored(text).is_err(), "{text}");
         }
     }
 

@@ -18,7 +18,7 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let now = clock.now();
     let store = MemoryStore::with_clock(clock.clone());
-    let account = Account { id: IdSource::new().next(now), name: "a".into(), created_at: now };
+    let account = Account::new(IdSource::new().next(now), "a", now);
     store.ensure_account(&account).await.expect("an account");
     let authenticator = Authenticator::new(store.clone(), clock.clone());
     let add = async |expires_at, revoked_at| {

@@ -108,6 +108,7 @@ fn insertion(id: MessageId, account: AccountId) -> Insertion {
         delivered_at: None,
         failure: None,
         failures: 0,
+        erased_at: None,
     };
     Insertion { message, idempotency: None }
 }

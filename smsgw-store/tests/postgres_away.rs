@@ -68,7 +68,7 @@ async fn one_call_that_waits_in_vain_holds_up_no_other() {
     let Some((server, store)) = started().await else { return };
     let mut other = PgConnection::connect(&server.url()).await.expect("the server");
     sqlx::raw_sql("BEGIN; LOCK TABLE accounts").execute(&mut other).await.expect("a lock");
-    let account = Account { id: Uuid::from_u128(1).into(), name: "one".into(), created_at: Timestamp::EPOCH };
+    let account = Account::new(Uuid::from_u128(1).into(), "one", Timestamp::EPOCH);
     let waits = async {
         let error = store.ensure_account(&account).await.expect_err("the table is locked");
         assert_eq!(error.kind(), ErrorKind::Timeout);

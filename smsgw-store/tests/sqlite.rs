@@ -51,6 +51,7 @@ fn insertion(ids: &IdSource) -> Insertion {
         delivered_at: None,
         failure: None,
         failures: 0,
+        erased_at: None,
     };
     Insertion { message, idempotency: None }
 }

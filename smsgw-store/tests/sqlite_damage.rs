@@ -99,6 +99,7 @@ impl Bench {
             delivered_at: None,
             failure: None,
             failures: 0,
+            erased_at: None,
         }
     }
 

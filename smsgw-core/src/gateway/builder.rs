@@ -9,14 +9,19 @@ use super::broker_accounts::BrokerAccounts;
 use super::fleet::Fleet;
 use super::intake::Intake;
 use super::{Gateway, Settings, Shared};
+use crate::audit::AuditLog;
+use crate::auth::Failures;
 use crate::id::IdSource;
 use crate::provision::Provisioner;
+use crate::pseudonym::Pseudonyms;
 use crate::queue::Queue;
 use crate::rate::RateLimit;
 use crate::seal::Seal;
 use crate::store::Store;
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Options of a [`Gateway`]; the backends are given already.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct GatewayBuilder {
     rate_limit: Option<RateLimit>,
     provisioner: Option<Arc<dyn Provisioner>>,
     sealer: Option<Arc<dyn Seal>>,
+    audit: Option<AuditLog>,
+    pseudonyms: Pseudonyms,
     observer_capacity: usize,
     settings: Settings,
 }
@@ -43,6 +50,8 @@ impl GatewayBuilder {
             rate_limit: None,
             provisioner: None,
             sealer: None,
+            audit: None,
+            pseudonyms: Pseudonyms::default(),
             observer_capacity: 4_096,
             settings: Settings {
                 lease: Duration::from_secs(30),
@@ -50,6 +59,8 @@ impl GatewayBuilder {
                 batches_in_flight: 4,
                 recheck: Duration::from_secs(60),
                 reconcile_every: Duration::from_secs(1),
+                keep_contents: Some(30 * DAY),
+                keep_audit: Some(90 * DAY),
             },
         }
     }
@@ -71,6 +82,31 @@ impl GatewayBuilder {
     /// are reached again when they authenticate again.
     pub fn sealer(mut self, sealer: impl Seal) -> Self {
         self.sealer = Some(Arc::new(sealer));
+        self
+    }
+
+    /// The audit log, where a broker or others write to it too. Default: one of its own in the store.
+    pub fn audit_log(mut self, log: AuditLog) -> Self {
+        self.audit = Some(log);
+        self
+    }
+
+    /// How long texts and numbers are kept after a message is over or an SMS was received; then they are erased, and of a
+    /// number its pseudonym is left. `None` keeps them for ever. Default: 30 days.
+    pub fn keep_contents(mut self, time: Option<Duration>) -> Self {
+        self.settings.keep_contents = time;
+        self
+    }
+
+    /// What makes pseudonyms of numbers. Default: nothing is left of a number.
+    pub fn pseudonyms(mut self, pseudonyms: Pseudonyms) -> Self {
+        self.pseudonyms = pseudonyms;
+        self
+    }
+
+    /// How long the audit log is kept; `None` keeps it for ever. Default: 90 days.
+    pub fn keep_audit(mut self, time: Option<Duration>) -> Self {
+        self.settings.keep_audit = time;
         self
     }
 
@@ -120,6 +156,8 @@ impl GatewayBuilder {
     pub fn build(self) -> Gateway {
         let (intake, submissions) = Intake::new();
         let tells_listening = self.transport.capabilities().tells_listening;
+        let audit = self.audit;
+        let audit = audit.unwrap_or_else(|| AuditLog::from_parts(self.store.clone(), self.clock.clone()));
         let shared = Shared {
             store: self.store,
             queue: self.queue,
@@ -130,6 +168,9 @@ impl GatewayBuilder {
             broker_accounts: BrokerAccounts::new(self.provisioner, self.sealer),
             intake,
             observers: broadcast::Sender::new(self.observer_capacity),
+            audit,
+            failures: Failures::new(),
+            pseudonyms: self.pseudonyms,
             settings: self.settings,
             stop: CancellationToken::new(),
             sending: TaskTracker::new(),

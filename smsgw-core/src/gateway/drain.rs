@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::intake::Submission;
-use super::{Handle, Shared, broker_accounts, dispatch, inbound, intake, pull, reconcile};
+use super::{Handle, Shared, broker_accounts, dispatch, inbound, intake, pull, reconcile, retention};
 use crate::crash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Inbox;
@@ -28,6 +28,7 @@ impl Running {
         stages.spawn(dispatch::run(shared.clone()));
         stages.spawn(pull::run(shared.clone()));
         stages.spawn(reconcile::run(shared.clone()));
+        stages.spawn(retention::run(shared.clone()));
         stages.spawn(broker_accounts::run(shared.clone()));
         let mut inbound = JoinSet::new();
         inbound.spawn(inbound::run(shared.clone(), inbox));
@@ -89,6 +90,7 @@ impl Running {
         let transport = shared.transport.close().await;
         while self.inbound.join_next().await.is_some() {}
         let queue = shared.queue.close().await;
+        shared.audit.flush().await;
         let store = shared.store.close().await;
         transport.and(queue).and(store)
     }

@@ -1,23 +1,26 @@
 //! What callers hold: submit messages, look at them, manage devices and keys.
 
+mod accounts;
+mod devices;
+mod keys;
+
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+pub use accounts::NewToken;
+pub use devices::{DeviceStatus, NewDevice};
+
 use super::Shared;
 use super::cancel::{self, Cancellation};
-use super::fleet::Presence;
-use crate::account::{Account, Token};
+use crate::audit::{AuditEvent, AuditLog};
 use crate::auth::Authenticator;
-use crate::device::{Device, DeviceKey, Protocol};
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::{AccountId, DeviceId, MessageId};
-use crate::key::{Credential, CredentialKind, KeyId};
+use crate::error::Result;
+use crate::id::{AccountId, MessageId};
 use crate::message::{Message, MessageEvent, NewMessage};
-use crate::rate::RateLimit;
 use crate::state::State;
-use crate::store::{Cursor, DevicePatch, InboxQuery, MessageQuery, Moved, Page, ReceivedSms};
+use crate::store::{AuditQuery, Erased, InboxQuery, MessageQuery, Moved, Page, ReceivedSms};
 use crate::time::Timestamp;
 
 /// A gateway, as its users hold it. Cheap to clone; needs no HTTP.
@@ -38,35 +41,6 @@ pub enum Submitted {
     Mismatch,
     /// The account has no such device.
     UnknownDevice,
-}
-
-/// What a new device is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewDevice {
-    /// What its owner calls it.
-    pub name: String,
-    /// More words of its owner.
-    pub description: Option<String>,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// How fast it may be given messages; the gateway's default where there is none.
-    pub rate_limit: Option<RateLimit>,
-}
-
-impl NewDevice {
-    /// A native device without a limit of its own; set the other fields as wanted.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), description: None, protocol: Protocol::default(), rate_limit: None }
-    }
-}
-
-/// A device and whether it is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceStatus {
-    /// What is stored of it.
-    pub device: Device,
-    /// What this gateway sees of it.
-    pub presence: Presence,
 }
 
 /// Whether each backend can serve now; the error says what to do where it cannot.
@@ -132,6 +106,15 @@ impl Handle {
         cancel::cancel(&self.0, account, id).await
     }
 
+    /// Erases what a message of an account says, if it is over: its text goes, and its recipient becomes a pseudonym. `None`
+    /// where there is no such message.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn erase_message(&self, account: AccountId, id: MessageId) -> Result<Option<Erased>> {
+        self.0.store.erase_message(account, id, &self.0.pseudonyms).await
+    }
+
     /// Received SMS of an account, newest first.
     ///
     /// # Errors
@@ -154,182 +137,17 @@ impl Handle {
         self.0.fleet.release(left.filter_map(|moved| Some((moved.device?, moved.id))), self.0.clock.now());
     }
 
-    /// Adds a device to an account.
+    /// The audit log, to note in.
+    pub fn audit_log(&self) -> AuditLog {
+        self.0.audit.clone()
+    }
+
+    /// Events of the audit log, newest first, of whatever account. What was noted just now may not be in it yet.
     ///
     /// # Errors
     /// Any error of the store.
-    pub async fn create_device(&self, account: AccountId, new: NewDevice) -> Result<Device> {
-        let now = self.0.clock.now();
-        let device = Device {
-            id: self.0.ids.next(now),
-            account,
-            name: new.name,
-            description: new.description,
-            protocol: new.protocol,
-            rate_limit: new.rate_limit,
-            sims: Vec::new(),
-            created_at: now,
-            last_seen_at: None,
-        };
-        self.0.store.create_device(&device).await?;
-        Ok(device)
-    }
-
-    /// One device of an account.
-    ///
-    /// # Errors
-    /// Any error of the store.
-    pub async fn device(&self, account: AccountId, id: DeviceId) -> Result<Option<DeviceStatus>> {
-        let found = self.0.store.find_devices(&[id]).await?.pop().flatten();
-        Ok(found.filter(|device| device.account == account).map(|device| self.status(device)))
-    }
-
-    /// The devices of an account, newest first.
-    ///
-    /// # Errors
-    /// Any error of the store.
-    pub async fn devices(
-        &self,
-        account: AccountId,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<DeviceStatus>> {
-        let page = self.0.store.devices(account, after, limit).await?;
-        let items = page.items.into_iter().map(|device| self.status(device)).collect();
-        Ok(Page { items, next: page.next })
-    }
-
-    /// Changes a device of an account; `None` where there is no such device.
-    ///
-    /// # Errors
-    /// Any error of the store.
-    pub async fn update_device(
-        &self,
-        account: AccountId,
-        id: DeviceId,
-        patch: DevicePatch,
-    ) -> Result<Option<DeviceStatus>> {
-        let device = self.0.store.update_device(account, id, patch).await?;
-        if let Some(device) = &device {
-            self.0.fleet.set_rate_limit(id, device.rate_limit, self.0.clock.now());
-        }
-        Ok(device.map(|device| self.status(device)))
-    }
-
-    /// Removes a device of an account with its keys, and ends its session; `false` where there is no such device.
-    ///
-    /// # Errors
-    /// Any error of the store, the provisioner or the transport. After one of the latter two it is removed, and its
-    /// session ends when the broker can be told.
-    pub async fn delete_device(&self, account: AccountId, id: DeviceId) -> Result<bool> {
-        let deleted = self.0.store.delete_device(account, id).await?;
-        if deleted {
-            self.0.fleet.remove(id);
-            self.0.broker_accounts.remove(id).await?;
-            self.0.transport.disconnect(&[id]).await?;
-        }
-        Ok(deleted)
-    }
-
-    /// Makes an API key for a device of an account, shown here and never again. `None` where there is no such device.
-    ///
-    /// # Cancel safety
-    /// Dropped, there may be a key that nobody knows.
-    ///
-    /// # Errors
-    /// Any error of the store or the provisioner, and the key then opens nothing; `Internal` where the operating system has no random numbers.
-    pub async fn create_key(
-        &self,
-        account: AccountId,
-        device: DeviceId,
-        expires_at: Option<Timestamp>,
-    ) -> Result<Option<(Credential, DeviceKey)>> {
-        let Some(DeviceStatus { device, .. }) = self.device(account, device).await? else { return Ok(None) };
-        let credential = generate(CredentialKind::Device)?;
-        let key = DeviceKey {
-            id: credential.id(),
-            device: device.id,
-            digest: credential.digest(),
-            created_at: self.0.clock.now(),
-            expires_at,
-            revoked_at: None,
-            last_used_at: None,
-            sealed: self.0.broker_accounts.seal(device.protocol, &credential)?,
-        };
-        if !self.0.store.create_key(&key).await? {
-            return Ok(None);
-        }
-        if let Err(error) = self.0.broker_accounts.grant(&device, &key, &credential).await {
-            // Nobody was shown it.
-            self.0.store.revoke_key(device.id, key.id, self.0.clock.now()).await?;
-            return Err(error);
-        }
-        Ok(Some((credential, key)))
-    }
-
-    /// The API keys of a device of an account, newest first. `None` where there is no such device.
-    ///
-    /// # Errors
-    /// Any error of the store.
-    pub async fn keys(&self, account: AccountId, device: DeviceId) -> Result<Option<Vec<DeviceKey>>> {
-        if self.device(account, device).await?.is_none() {
-            return Ok(None);
-        }
-        self.0.store.keys(device).await.map(Some)
-    }
-
-    /// Ends an API key of a device of an account, and the device's session; `false` where there is no such key. A
-    /// device that has another valid key comes back with that, unless its broker has one password a device: then a new key
-    /// must be made.
-    ///
-    /// # Errors
-    /// Any error of the store, the provisioner or the transport. After one of the latter two the key is revoked, and the
-    /// session ends when the broker can be told. Calling again is safe.
-    pub async fn revoke_key(&self, account: AccountId, device: DeviceId, key: KeyId) -> Result<bool> {
-        if self.device(account, device).await?.is_none() {
-            return Ok(false);
-        }
-        let revoked = self.0.store.revoke_key(device, key, self.0.clock.now()).await?;
-        if revoked {
-            self.0.fleet.forget_key(device, key);
-            self.0.broker_accounts.disable(key).await?;
-            self.0.transport.disconnect(&[device]).await?;
-        }
-        Ok(revoked)
-    }
-
-    /// The account of that name, made where there is none.
-    ///
-    /// # Errors
-    /// Any error of the store.
-    pub async fn ensure_account(&self, name: &str) -> Result<Account> {
-        let now = self.0.clock.now();
-        let account = Account { id: self.0.ids.next(now), name: name.to_owned(), created_at: now };
-        self.0.store.ensure_account(&account).await
-    }
-
-    /// Makes a token for an account, shown here and never again.
-    ///
-    /// # Errors
-    /// Any error of the store; `Internal` where the operating system has no random numbers.
-    pub async fn create_token(
-        &self,
-        account: AccountId,
-        name: &str,
-        expires_at: Option<Timestamp>,
-    ) -> Result<(Credential, Token)> {
-        let credential = generate(CredentialKind::Token)?;
-        let token = Token {
-            id: credential.id(),
-            account,
-            name: name.to_owned(),
-            digest: credential.digest(),
-            created_at: self.0.clock.now(),
-            expires_at,
-            revoked_at: None,
-        };
-        self.0.store.create_token(&token).await?;
-        Ok((credential, token))
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Page<AuditEvent>> {
+        self.0.store.audit(query).await
     }
 
     /// What checks the credentials that somebody presents.
@@ -352,18 +170,6 @@ impl Handle {
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
-
-    fn status(&self, device: Device) -> DeviceStatus {
-        DeviceStatus { presence: self.0.fleet.presence(device.id), device }
-    }
-}
-
-fn generate(kind: CredentialKind) -> Result<Credential> {
-    Credential::generate(kind).map_err(|source| {
-        Error::new(ErrorKind::Internal, "gateway", "generate a key")
-            .with_detail("the operating system gave no random numbers")
-            .with_source(source)
-    })
 }
 
 impl fmt::Debug for Handle {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::retry::{is_poison, until_done};
+use crate::audit::{Act, AuditAction};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, ReportId};
@@ -142,7 +143,10 @@ async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<V
             Address::Original(key) => presence::authenticate(shared, key).await?.map(|(device, _)| device),
         };
         let Some(device) = device else {
-            tracing::warn!(target: "smsgw::security", ?origin, "refused a received SMS from an unknown device");
+            if let Address::Native(device) = origin {
+                let act = Act::refused(AuditAction::Publish, "a received SMS of an unknown device");
+                shared.audit.record(Act { device: Some(*device), ..act }).await;
+            }
             continue;
         };
         let now = shared.clock.now();
@@ -157,6 +161,7 @@ async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<V
             body: sms.body.clone(),
             sim: sms.sim,
             // The device's clock may be wrong; what lies ahead would stay on top of every list.
+            erased_at: None,
             received_at: sms.received_at.map_or(now, |at| at.min(now)),
         });
     }

@@ -1,7 +1,7 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
-//! hears, `reconcile` mends, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
+//! hears, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
 
 mod broker_accounts;
 mod builder;
@@ -15,6 +15,7 @@ mod intake;
 mod pace;
 mod pull;
 mod reconcile;
+mod retention;
 mod retry;
 
 use std::fmt;
@@ -29,13 +30,16 @@ pub use builder::GatewayBuilder;
 pub use cancel::Cancellation;
 pub use drain::Running;
 pub use fleet::Presence;
-pub use handle::{DeviceStatus, Handle, Health, NewDevice, Submitted};
+pub use handle::{DeviceStatus, Handle, Health, NewDevice, NewToken, Submitted};
 
 use self::broker_accounts::BrokerAccounts;
 use self::fleet::Fleet;
 use self::intake::Intake;
+use crate::audit::AuditLog;
+use crate::auth::Failures;
 use crate::error::Result;
 use crate::id::IdSource;
+use crate::pseudonym::Pseudonyms;
 use crate::queue::Queue;
 use crate::store::{Moved, Store};
 use crate::time::Clock;
@@ -79,6 +83,10 @@ struct Shared {
     broker_accounts: BrokerAccounts,
     intake: Intake,
     observers: broadcast::Sender<Moved>,
+    audit: AuditLog,
+    // Keys of original devices that were refused: noted only so often.
+    failures: Failures,
+    pseudonyms: Pseudonyms,
     settings: Settings,
     // Cancelled: take no new work. Second: stop at once, leases protect what is under way.
     stop: CancellationToken,
@@ -93,6 +101,8 @@ struct Settings {
     batches_in_flight: usize,
     recheck: Duration,
     reconcile_every: Duration,
+    keep_contents: Option<Duration>,
+    keep_audit: Option<Duration>,
 }
 
 impl Gateway {
@@ -108,6 +118,7 @@ impl Gateway {
     /// error here: [`Handle::health`] tells.
     pub async fn start(self) -> Result<Running> {
         let inbox = self.shared.transport.open().await?;
+        self.shared.audit.start();
         Ok(Running::start(self.shared, self.submissions, inbox))
     }
 }

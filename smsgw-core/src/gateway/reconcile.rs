@@ -17,14 +17,10 @@ const DEVICES: usize = 64;
 /// How long a device may hold a message before it is asked whether another gateway has heard of it.
 const HELD_FOR: Duration = Duration::from_secs(2);
 
-/// How often idempotency keys are looked through for old ones.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
-
 /// Looks at once, then regularly, until the gateway stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(shared.settings.reconcile_every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut forget_at = shared.clock.now();
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -44,15 +40,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if let Err(error) = look(&shared).await {
             tracing::warn!(%error, "could not reconcile; trying again");
-        }
-        let now = shared.clock.now();
-        if now >= forget_at {
-            match shared.store.forget_keys(BATCH).await {
-                // There may be many: the next look at what is due goes before the rest of them.
-                Ok(BATCH) => {}
-                Ok(_) => forget_at = now + FORGET_EVERY,
-                Err(error) => tracing::warn!(%error, "could not forget old idempotency keys; trying again"),
-            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod alarms;
+mod audit;
 mod devices;
+mod ended;
 mod inbox;
 mod messages;
 mod row;
@@ -16,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use self::accounts::Accounts;
+use self::audit::AuditRows;
 use self::devices::Devices;
 use self::inbox::ReceivedRows;
 use self::tables::Messages;
@@ -55,6 +58,7 @@ struct Shared {
     devices: Mutex<Devices>,
     accounts: Mutex<Accounts>,
     inbox: Mutex<ReceivedRows>,
+    audit: Mutex<AuditRows>,
 }
 
 impl MemoryStore {
@@ -71,6 +75,7 @@ impl MemoryStore {
             devices: Mutex::default(),
             accounts: Mutex::default(),
             inbox: Mutex::default(),
+            audit: Mutex::default(),
         };
         Self { shared: Arc::new(shared), closed: AtomicBool::new(false) }
     }

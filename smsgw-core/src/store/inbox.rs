@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::forward::forward_to_inner;
 use crate::id::{AccountId, DeviceId, ReportId};
+use crate::pseudonym::Pseudonyms;
 use crate::store::{Cursor, Page};
 use crate::time::Timestamp;
 
@@ -24,12 +25,20 @@ pub trait InboxStore: Send + Sync + 'static {
     /// # Errors
     /// Any backend error.
     async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>>;
+
+    /// Erases what was received before `before`, at most `max`: the body goes, the sender becomes its pseudonym, the rest
+    /// stays. Says how many; fewer than `max` were the last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
 }
 
 forward_to_inner! {
     InboxStore: {
         async fn receive(batch: &[ReceivedSms]) -> Result<Vec<Received>>;
         async fn inbox(query: &InboxQuery) -> Result<Page<ReceivedSms>>;
+        async fn erase_received(before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
     }
 }
 
@@ -50,6 +59,8 @@ pub struct ReceivedSms {
     pub sim: Option<u8>,
     /// When the device received it, or the gateway where the device does not say.
     pub received_at: Timestamp,
+    /// When its text and sender were erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for ReceivedSms {

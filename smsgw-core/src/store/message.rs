@@ -6,6 +6,7 @@ use crate::forward::forward_to_inner;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::{Message, MessageEvent};
 use crate::phone::PhoneNumber;
+use crate::pseudonym::Pseudonyms;
 use crate::queue::Job;
 use crate::state::{State, Transition};
 use crate::store::{Cursor, Page};
@@ -104,6 +105,25 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Any backend error.
     async fn forget_keys(&self, max: usize) -> Result<usize>;
 
+    /// Erases what messages say that were over before `before`, at most `max`: the body goes, the recipient becomes its
+    /// pseudonym, the rest stays. Over is what nobody looks after any more: its state is terminal, or its device says
+    /// nothing more of it. Says how many; fewer than `max` were the last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
+
+    /// Erases what one message of an account says, if it is over. `None` where there is no such message.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>>;
+
     /// One message of an account.
     ///
     /// # Errors
@@ -133,6 +153,8 @@ forward_to_inner! {
         async fn in_hand(held: &[Claim]) -> Result<Vec<bool>>;
         async fn due(query: DueQuery) -> Result<Due>;
         async fn forget_keys(max: usize) -> Result<usize>;
+        async fn erase(before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
+        async fn erase_message(account: AccountId, id: MessageId, pseudonyms: &Pseudonyms) -> Result<Option<Erased>>;
         async fn message(account: AccountId, id: MessageId) -> Result<Option<Message>>;
         async fn events(account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>>;
         async fn messages(query: &MessageQuery) -> Result<Page<Message>>;
@@ -169,6 +191,15 @@ pub enum Inserted {
     Duplicate(Box<Message>),
     /// Its id or key belongs to another request.
     Mismatch,
+}
+
+/// The outcome of erasing a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// What it said is gone, now or since earlier.
+    Done,
+    /// It is still on its way.
+    NotOver,
 }
 
 /// A message to claim, and the device that is to have it.

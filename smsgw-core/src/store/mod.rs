@@ -1,6 +1,7 @@
 //! The trait [`Store`]: the truth about messages, devices and accounts.
 
 mod account;
+mod audit;
 mod device;
 mod inbox;
 mod message;
@@ -9,12 +10,13 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-pub use account::AccountStore;
+pub use account::{AccountPatch, AccountStore};
+pub use audit::{AuditQuery, AuditStore};
 pub use device::{DevicePatch, DeviceStore};
 pub use inbox::{InboxQuery, InboxStore, Received, ReceivedSms};
 pub use message::{
-    Advanced, Claim, Due, DueQuery, Idempotency, Inserted, Insertion, KEYS_KEPT, MessageQuery, MessageStore,
-    Moved, Pull,
+    Advanced, Claim, Due, DueQuery, Erased, Idempotency, Inserted, Insertion, KEYS_KEPT, MessageQuery,
+    MessageStore, Moved, Pull,
 };
 
 use crate::error::Result;
@@ -24,7 +26,16 @@ use crate::time::Timestamp;
 /// Everything that a gateway must not forget. The parts are traits of their own, a file each.
 #[async_trait]
 pub trait Store:
-    MessageStore + DeviceStore + AccountStore + InboxStore + fmt::Debug + fmt::Display + Send + Sync + 'static
+    MessageStore
+    + DeviceStore
+    + AccountStore
+    + InboxStore
+    + AuditStore
+    + fmt::Debug
+    + fmt::Display
+    + Send
+    + Sync
+    + 'static
 {
     /// What this store promises.
     fn capabilities(&self) -> StoreCapabilities;

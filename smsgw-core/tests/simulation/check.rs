@@ -99,6 +99,7 @@ mod tests {
             delivered_at: None,
             failure: None,
             failures: 0,
+            erased_at: None,
         }
     }
 

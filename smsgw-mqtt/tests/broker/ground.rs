@@ -93,7 +93,7 @@ impl Ground {
         let broker = Broker::start(config, authenticator).await.expect("a free port");
         let ids = IdSource::new();
         let now = SystemClock.now();
-        let account = Account { id: ids.next(now), name: "first".into(), created_at: now };
+        let account = Account::new(ids.next(now), "first", now);
         store.ensure_account(&account).await.expect("ensure_account");
         Self { broker, store, account: account.id, ids }
     }

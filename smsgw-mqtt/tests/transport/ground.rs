@@ -139,5 +139,6 @@ fn message(place: &Place, device: DeviceId, text: &str) -> Message {
         delivered_at: None,
         failure: None,
         failures: 0,
+        erased_at: None,
     }
 }

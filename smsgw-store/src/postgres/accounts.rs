@@ -65,7 +65,7 @@ async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Accoun
     row.as_ref()
         .map(|row| {
             let mut columns = Columns::of(row);
-            Ok(Account { id: columns.id()?, name: columns.take()?, created_at: columns.time()? })
+            Ok(Account::new(columns.id()?, columns.take()?, columns.time()?))
         })
         .transpose()
 }

@@ -1,11 +1,12 @@
 //! Every call of a store, for the cases that hold for all of them.
 
 use super::ground::{Ground, LEASE, dispatched, plain};
-use super::{inbox, keys};
+use super::{accounts, audit, inbox, keys};
 use crate::account::Account;
 use crate::error::Error;
+use crate::pseudonym::Pseudonyms;
 use crate::state::{Fence, Transition};
-use crate::store::{Claim, DevicePatch, DueQuery, MessageQuery, Store};
+use crate::store::{AccountPatch, AuditQuery, Claim, DevicePatch, DueQuery, MessageQuery, Store};
 
 /// Makes every call once, with arguments that a store in order takes, and says what failed.
 pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str, Option<Error>)> {
@@ -16,16 +17,9 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     let mut note = |name, failed: Option<Error>| outcomes.push((name, failed));
     let claims = [Claim { id, device }];
     let transitions = [Transition { id, fence: Fence::Epoch(1), change: dispatched() }];
-    let named = Account { id: ground.id(), name: "called".into(), created_at: now };
-    let token = crate::account::Token {
-        id: key.id,
-        account,
-        name: "called".into(),
-        digest: key.digest,
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-    };
+    let named = Account::new(ground.id(), "called", now);
+    let token = accounts::token(ground, 77);
+    let forget = Pseudonyms::default();
     note("ready", store.ready().await.err());
     note("insert", store.insert(&[plain(ground.message())]).await.err());
     note("claim", store.claim(&claims, LEASE).await.err());
@@ -35,6 +29,8 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("in_hand", store.in_hand(&claims).await.err());
     note("due", store.due(DueQuery { max: 1, requeue: true }).await.err());
     note("forget_keys", store.forget_keys(1).await.err());
+    note("erase", store.erase(now, 1, &forget).await.err());
+    note("erase_message", store.erase_message(account, id, &forget).await.err());
     note("message", store.message(account, id).await.err());
     note("events", store.events(account, id).await.err());
     note("messages", store.messages(&MessageQuery::new(account, 1)).await.err());
@@ -51,9 +47,19 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("revoke_key", store.revoke_key(device, key.id, now).await.err());
     note("touch_key", store.touch_key(key.id, now).await.err());
     note("ensure_account", store.ensure_account(&named).await.err());
+    note("account", store.account(account).await.err());
+    note("accounts", store.accounts(None, 1).await.err());
+    note("update_account", store.update_account(account, AccountPatch::default()).await.err());
     note("create_token", store.create_token(&token).await.err());
     note("find_token", store.find_token(key.id).await.err());
+    note("tokens", store.tokens(account).await.err());
+    note("revoke_token", store.revoke_token(account, key.id, now).await.err());
+    note("touch_token", store.touch_token(key.id, now).await.err());
+    note("record", store.record(&[audit::event(ground)]).await.err());
+    note("audit", store.audit(&AuditQuery::new(1)).await.err());
+    note("forget_audit", store.forget_audit(now, 1).await.err());
     note("receive", store.receive(&[inbox::sms(ground)]).await.err());
     note("inbox", store.inbox(&inbox::query(ground, 1)).await.err());
+    note("erase_received", store.erase_received(now, 1, &forget).await.err());
     outcomes
 }

@@ -59,7 +59,7 @@ impl Ground {
     }
 
     pub(super) async fn new_account(&self, name: &str) -> AccountId {
-        let account = Account { id: self.id(), name: name.to_owned(), created_at: self.now() };
+        let account = Account::new(self.id(), name, self.now());
         self.store.ensure_account(&account).await.expect("ensure_account").id
     }
 

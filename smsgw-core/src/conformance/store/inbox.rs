@@ -17,6 +17,7 @@ pub(super) fn sms(ground: &Ground) -> ReceivedSms {
         body: "hola".into(),
         sim: None,
         received_at: ground.now(),
+        erased_at: None,
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod accounts;
 mod advance;
+mod audit;
 mod calls;
 mod cancel;
 mod claim;
 mod devices;
 mod due;
+mod erase;
 mod expiry;
 mod ground;
 mod in_hand;
@@ -189,7 +191,25 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
         accounts:
             account_is_made_once,
             concurrent_starts_make_one_account,
-            token_reads_back_whole;
+            token_reads_back_whole,
+            accounts_are_listed_in_pages,
+            account_changes_what_the_patch_names,
+            tokens_are_listed_newest_first,
+            revoked_token_stays_revoked,
+            token_was_used;
+        audit:
+            audit_event_reads_back_whole,
+            every_action_is_kept,
+            audit_log_is_read_in_pages,
+            audit_filters_select,
+            old_audit_events_are_forgotten;
+        erase:
+            what_is_over_is_erased,
+            erasing_goes_on_where_it_stopped,
+            sent_message_is_erased_and_still_delivered,
+            one_message_is_erased_when_asked,
+            erased_message_is_not_sent_again,
+            received_sms_is_erased;
         inbox:
             received_sms_reads_back_whole,
             received_sms_is_stored_once,
@@ -216,6 +236,8 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             device_writes_can_be_dropped,
             key_writes_can_be_dropped,
             account_writes_can_be_dropped,
+            audit_writes_can_be_dropped,
+            erasing_can_be_dropped,
             receive_can_be_dropped,
             close_can_be_dropped;
     }

@@ -5,15 +5,18 @@ use std::slice::from_ref;
 
 use super::StoreFixture;
 use super::ground::{Ground, LEASE, MOMENT, applied, dispatched, plain};
-use super::{inbox, keys};
-use crate::account::{Account, Token};
+use super::{accounts, audit, erase, inbox, keys};
+use crate::account::{Account, Role};
+use crate::audit::AuditEvent;
 use crate::conformance::Stage;
 use crate::conformance::sweep::sweep;
 use crate::device::Device;
+use crate::id::MessageId;
 use crate::message::NewMessage;
 use crate::state::{Fence, QUEUED_RECHECK, ReportState, State, Transition};
 use crate::store::{
-    Advanced, Claim, DevicePatch, DueQuery, Idempotency, Inserted, Insertion, MessageQuery, Received,
+    AccountPatch, Advanced, AuditQuery, Claim, DevicePatch, DueQuery, Idempotency, Inserted, Insertion,
+    MessageQuery, Received,
 };
 
 pub(super) async fn insert_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
@@ -244,26 +247,60 @@ pub(super) async fn account_writes_can_be_dropped(stage: &Stage<dyn StoreFixture
     let ground = &Ground::new(stage).await;
     let prepare = async || {
         let id: crate::id::AccountId = ground.id();
-        Account { id, name: id.to_string(), created_at: ground.now() }
+        Account::new(id, id.to_string(), ground.now())
     };
     let all = async |account: &Account| {
-        let key = keys::key(ground, 1);
         let made = ground.store.ensure_account(account).await.expect("ensure_account");
-        let token = Token {
-            id: key.id,
-            account: ground.account,
-            name: "cron".into(),
-            digest: key.digest,
-            created_at: key.created_at,
-            expires_at: None,
-            revoked_at: None,
-        };
+        let patch = AccountPatch { role: Some(Role::Admin), closed_at: None };
+        ground.store.update_account(account.id, patch).await.expect("update_account");
+        let token = accounts::token(ground, 1);
         ground.store.create_token(&token).await.expect("create_token");
-        assert!(ground.store.find_token(key.id).await.expect("find_token").is_some());
+        ground.store.touch_token(token.id, made.created_at).await.expect("touch_token");
+        ground.store.revoke_token(token.account, token.id, made.created_at).await.expect("revoke_token");
         made
     };
     sweep(prepare, all, async |account, _| {
-        assert_eq!(all(&account).await, account);
+        assert_eq!(all(&account).await.id, account.id);
+        let (token, _) = ground
+            .store
+            .find_token(accounts::token(ground, 1).id)
+            .await
+            .expect("find_token")
+            .expect("is there");
+        assert!(token.last_used_at.is_some() && token.revoked_at.is_some(), "one token, used and revoked");
+        let stored = ground.store.account(account.id).await.expect("account").expect("is there");
+        assert_eq!(stored, Account { role: Role::Admin, ..account });
+    })
+    .await;
+}
+
+pub(super) async fn audit_writes_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
+    let ground = &Ground::new(stage).await;
+    let prepare = async || [audit::event(ground), audit::event(ground)];
+    let call = async |events: &[AuditEvent; 2]| ground.store.record(events).await.expect("record");
+    sweep(prepare, call, async |events, _| {
+        call(&events).await;
+        let all = audit::read_all(ground, AuditQuery::new(100)).await;
+        for event in events {
+            assert_eq!(all.iter().filter(|stored| **stored == event).count(), 1, "it is there once");
+        }
+    })
+    .await;
+}
+
+pub(super) async fn erasing_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
+    let ground = &Ground::new(stage).await;
+    let prepare = async || {
+        let id = erase::over(ground).await;
+        ground.elapse(MOMENT).await;
+        id
+    };
+    let pseudonyms = &erase::pseudonyms();
+    let call = async |_: &MessageId| ground.store.erase(ground.now(), 10, pseudonyms).await.expect("erase");
+    sweep(prepare, call, async |id, _| {
+        call(&id).await;
+        let message = ground.read(id).await;
+        assert!(message.to.is_pseudonym() && message.body.expose().is_empty() && message.erased_at.is_some());
     })
     .await;
 }

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 
 use super::Shared;
+use crate::audit::{Act, AuditAction};
 use crate::auth::Authenticator;
 use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::DeviceId;
+use crate::key::{Credential, KeyId};
 use crate::transport::{Address, Command, Downlink, TopicKey};
 
 /// A sign of life, or of its end.
@@ -39,7 +41,8 @@ pub(super) async fn process(shared: &Shared, signs: &[Sign]) -> Result<Vec<Downl
         match sign {
             Sign::Presence { device, online } => {
                 let Some(found) = native.get(device) else {
-                    tracing::warn!(target: "smsgw::security", %device, "presence of an unknown device");
+                    let act = Act::refused(AuditAction::Connect, "an unknown device");
+                    shared.audit.record(Act { device: Some(*device), ..act }).await;
                     continue;
                 };
                 if *online {
@@ -88,13 +91,24 @@ pub(super) async fn authenticate(shared: &Shared, key: &TopicKey) -> Result<Opti
     let authenticator = Authenticator::from_parts(shared.store.clone(), shared.clock.clone());
     match authenticator.device(key.expose()).await? {
         Ok((device, key)) if device.protocol == Protocol::Original => Ok(Some((device, key))),
-        Ok((device, _)) => {
-            tracing::warn!(target: "smsgw::security", device = %device.id, "refused a native device on an original topic");
+        Ok((device, record)) => {
+            let why = "a native device on a topic of the original protocol";
+            refused(shared, Some(record.id), Some(device.id), why).await;
             Ok(None)
         }
         Err(refusal) => {
-            tracing::warn!(target: "smsgw::security", %refusal, "refused a device key");
+            let id = Credential::parse(key.expose()).ok().map(|credential| credential.id());
+            refused(shared, id, None, &refusal.to_string()).await;
             Ok(None)
         }
+    }
+}
+
+/// Notes a refused key, unless that has been said often enough: such a client asks again and again.
+async fn refused(shared: &Shared, credential: Option<KeyId>, device: Option<DeviceId>, why: &str) {
+    let now = shared.clock.now();
+    if shared.failures.pause(None, credential, now).is_none() {
+        shared.failures.count(None, credential, now);
+        shared.audit.record(Act { credential, device, ..Act::refused(AuditAction::Connect, why) }).await;
     }
 }

@@ -1,4 +1,5 @@
 use super::Shared;
+use crate::audit::{Act, AuditAction};
 use crate::crash;
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, ReportId};
@@ -33,18 +34,8 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
     for (reported, outcome) in reports.iter().zip(outcomes) {
         match outcome {
             Advanced::Applied(change) => moved.push(change),
-            Advanced::Foreign => {
-                tracing::warn!(
-                    target: "smsgw::security", device = %reported.device, id = %reported.message,
-                    "a device reported of a message that it was not given",
-                );
-            }
-            Advanced::Missing => {
-                tracing::warn!(
-                    target: "smsgw::security", device = %reported.device,
-                    "a device reported of a message that does not exist",
-                );
-            }
+            Advanced::Foreign => forged(shared, reported, "the device was not given that message").await,
+            Advanced::Missing => forged(shared, reported, "there is no such message").await,
             Advanced::Recorded | Advanced::Unchanged | Advanced::Stale => {}
         }
     }
@@ -58,4 +49,10 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
         shared.store.touch_devices(&seen).await?;
     }
     Ok(reports.iter().map(|reported| (reported.device, reported.report.id)).collect())
+}
+
+async fn forged(shared: &Shared, reported: &Reported, why: &str) {
+    let target = Some(reported.message.to_string());
+    let act = Act::refused(AuditAction::Report, why);
+    shared.audit.record(Act { device: Some(reported.device), target, ..act }).await;
 }

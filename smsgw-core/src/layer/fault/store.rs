@@ -4,16 +4,18 @@ use async_trait::async_trait;
 
 use super::Fault;
 use crate::account::{Account, Token};
+use crate::audit::AuditEvent;
 use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::KeyId;
 use crate::message::{Message, MessageEvent};
+use crate::pseudonym::Pseudonyms;
 use crate::state::Transition;
 use crate::store::{
-    AccountStore, Advanced, Claim, Cursor, DevicePatch, DeviceStore, Due, DueQuery, InboxQuery, InboxStore,
-    Inserted, Insertion, MessageQuery, MessageStore, Page, Pull, Received, ReceivedSms, Store,
-    StoreCapabilities,
+    AccountPatch, AccountStore, Advanced, AuditQuery, AuditStore, Claim, Cursor, DevicePatch, DeviceStore,
+    Due, DueQuery, Erased, InboxQuery, InboxStore, Inserted, Insertion, MessageQuery, MessageStore, Page,
+    Pull, Received, ReceivedSms, Store, StoreCapabilities,
 };
 use crate::time::Timestamp;
 
@@ -50,6 +52,19 @@ impl<T: MessageStore> MessageStore for Fault<T> {
 
     async fn forget_keys(&self, max: usize) -> Result<usize> {
         self.call("forget_keys", self.inner.forget_keys(max)).await
+    }
+
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        self.call("erase", self.inner.erase(before, max, pseudonyms)).await
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        self.call("erase_message", self.inner.erase_message(account, id, pseudonyms)).await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
@@ -134,12 +149,52 @@ impl<T: AccountStore> AccountStore for Fault<T> {
         self.call("ensure_account", self.inner.ensure_account(account)).await
     }
 
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.call("account", self.inner.account(id)).await
+    }
+
+    async fn accounts(&self, after: Option<Cursor>, limit: usize) -> Result<Page<Account>> {
+        self.call("accounts", self.inner.accounts(after, limit)).await
+    }
+
+    async fn update_account(&self, id: AccountId, patch: AccountPatch) -> Result<Option<Account>> {
+        self.call("update_account", self.inner.update_account(id, patch)).await
+    }
+
     async fn create_token(&self, token: &Token) -> Result<()> {
         self.call("create_token", self.inner.create_token(token)).await
     }
 
-    async fn find_token(&self, id: KeyId) -> Result<Option<Token>> {
+    async fn find_token(&self, id: KeyId) -> Result<Option<(Token, Account)>> {
         self.call("find_token", self.inner.find_token(id)).await
+    }
+
+    async fn tokens(&self, account: AccountId) -> Result<Vec<Token>> {
+        self.call("tokens", self.inner.tokens(account)).await
+    }
+
+    async fn revoke_token(&self, account: AccountId, id: KeyId, at: Timestamp) -> Result<bool> {
+        self.call("revoke_token", self.inner.revoke_token(account, id, at)).await
+    }
+
+    async fn touch_token(&self, id: KeyId, at: Timestamp) -> Result<()> {
+        self.call("touch_token", self.inner.touch_token(id, at)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: AuditStore> AuditStore for Fault<T> {
+    async fn record(&self, events: &[AuditEvent]) -> Result<()> {
+        self.call("record", self.inner.record(events)).await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Page<AuditEvent>> {
+        self.call("audit", self.inner.audit(query)).await
+    }
+
+    async fn forget_audit(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.call("forget_audit", self.inner.forget_audit(before, max)).await
     }
 }
 
@@ -152,6 +207,10 @@ impl<T: InboxStore> InboxStore for Fault<T> {
 
     async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>> {
         self.call("inbox", self.inner.inbox(query)).await
+    }
+
+    async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        self.call("erase_received", self.inner.erase_received(before, max, pseudonyms)).await
     }
 }
 

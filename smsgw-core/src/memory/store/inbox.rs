@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId, ReportId};
+use crate::pseudonym::Pseudonyms;
 use crate::store::{Cursor, InboxQuery, InboxStore, Page, Received, ReceivedSms};
+use crate::time::Timestamp;
 
 /// The SMS that devices have received.
 #[derive(Default)]
@@ -25,6 +27,15 @@ impl InboxStore for MemoryStore {
     async fn inbox(&self, query: &InboxQuery) -> Result<Page<ReceivedSms>> {
         let rows = self.lock(&self.shared.inbox, "inbox")?;
         Ok(Page::from_rows(rows.list(query), query.limit, place))
+    }
+
+    async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let mut rows = self.lock(&self.shared.inbox, "erase_received")?;
+        let now = self.shared.clock.now();
+        let end = Cursor { at: before, id: uuid::Uuid::nil() };
+        let old = rows.lists.values_mut().flat_map(|list| list.iter_mut());
+        let old = old.filter(|((place, _), sms)| *place < end && sms.erased_at.is_none()).take(max);
+        Ok(old.map(|(_, sms)| erase(sms, pseudonyms, now)).count())
     }
 }
 
@@ -52,6 +63,12 @@ impl ReceivedRows {
             .cloned()
             .collect()
     }
+}
+
+fn erase(sms: &mut ReceivedSms, pseudonyms: &Pseudonyms, now: Timestamp) {
+    sms.body.clear();
+    sms.from = pseudonyms.of_sender(&sms.from);
+    sms.erased_at = Some(now);
 }
 
 fn place(sms: &ReceivedSms) -> Cursor {

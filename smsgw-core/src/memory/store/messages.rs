@@ -8,12 +8,13 @@ use super::tables::{Messages, place};
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::{Message, MessageEvent};
+use crate::pseudonym::Pseudonyms;
 use crate::state::{
     Change, Decision, QUEUED_RECHECK, State, Transition, WaitsFor, claimable, decide, recalled,
 };
 use crate::store::{
-    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, KEYS_KEPT, MessageQuery, MessageStore, Page,
-    Pull,
+    Advanced, Claim, Cursor, Due, DueQuery, Erased, Inserted, Insertion, KEYS_KEPT, MessageQuery,
+    MessageStore, Page, Pull,
 };
 use crate::time::Timestamp;
 
@@ -89,6 +90,36 @@ impl MessageStore for MemoryStore {
     async fn forget_keys(&self, max: usize) -> Result<usize> {
         let mut messages = self.lock(&self.shared.messages, "forget_keys")?;
         Ok(messages.forget_keys(max, self.shared.clock.now()))
+    }
+
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let mut messages = self.lock(&self.shared.messages, "erase")?;
+        let Messages { rows, indexes, .. } = &mut *messages;
+        let now = self.shared.clock.now();
+        let old = indexes.ended.take(before, max);
+        for id in &old {
+            if let Some(row) = rows.get_mut(id) {
+                row.erase(pseudonyms, now);
+            }
+        }
+        Ok(old.len())
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        let mut messages = self.lock(&self.shared.messages, "erase_message")?;
+        let Messages { rows, indexes, .. } = &mut *messages;
+        let Some(row) = rows.get_mut(&id).filter(|row| row.message.account == account) else {
+            return Ok(None);
+        };
+        let Some(ended_at) = row.ended_at else { return Ok(Some(Erased::NotOver)) };
+        row.erase(pseudonyms, self.shared.clock.now());
+        indexes.ended.set(row, Some(ended_at));
+        Ok(Some(Erased::Done))
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

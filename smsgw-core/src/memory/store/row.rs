@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::id::ReportId;
-use crate::message::{Message, MessageEvent};
+use crate::message::{Body, Message, MessageEvent};
+use crate::pseudonym::Pseudonyms;
 use crate::state::{Head, State, WaitsFor};
 use crate::time::Timestamp;
 
@@ -18,6 +19,8 @@ pub(super) struct Row {
     pub(super) alarm_at: Option<Timestamp>,
     /// Whether it is parked; written by [`Alarms`](super::alarms::Alarms).
     pub(super) parked: bool,
+    /// When it was over, where it is; written by [`Ended`](super::ended::Ended).
+    pub(super) ended_at: Option<Timestamp>,
     /// Who may pull it; written by [`Waiting`](super::waiting::Waiting).
     pub(super) waits_for: Option<WaitsFor>,
 }
@@ -32,6 +35,7 @@ impl Row {
             check_at: None,
             alarm_at: None,
             parked: false,
+            ended_at: None,
             waits_for: None,
         }
     }
@@ -44,6 +48,14 @@ impl Row {
     /// Whether it waits in the queue for its turn, and its life has not ended.
     pub(super) fn is_in_queue(&self, now: Timestamp) -> bool {
         self.message.state == State::Queued && now < self.message.expires_at
+    }
+
+    /// Forgets what the message says.
+    pub(super) fn erase(&mut self, pseudonyms: &Pseudonyms, now: Timestamp) {
+        let message = &mut self.message;
+        message.body = Body::from_stored("");
+        message.to = pseudonyms.of_number(message.to);
+        message.erased_at = message.erased_at.or(Some(now));
     }
 
     /// Writes the state that the message has into its history.

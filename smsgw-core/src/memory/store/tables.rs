@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::alarms::Alarms;
+use super::ended::Ended;
 use super::row::Row;
 use super::waiting::Waiting;
 use crate::id::{AccountId, DeviceId, MessageId};
@@ -30,6 +31,7 @@ pub(super) struct Messages {
 pub(super) struct Indexes {
     pub(super) alarms: Alarms,
     pub(super) waiting: Waiting,
+    pub(super) ended: Ended,
     /// The messages that each device has been given and has not acknowledged.
     dispatched: HashMap<DeviceId, HashSet<MessageId>>,
 }
@@ -78,6 +80,8 @@ impl Indexes {
             at: now,
         };
         self.alarms.set(row, next.check_at);
+        // Nobody looks after it any more.
+        self.ended.set(row, next.check_at.is_none().then_some(now));
         self.waiting.set(row, next.waits_for);
         if moved.from != moved.to {
             row.note(now);
