@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::names::{self, Name};
+use crate::token::{CreateFlags, TokenCommand};
 
 /// An SMS gateway. Without a command it serves; with nothing set, it is a demo: everything in one process.
 #[derive(Debug, Parser)]
@@ -33,15 +34,12 @@ pub(crate) struct ServeFlags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make an API token and print it
+    #[command(args_conflicts_with_subcommands = true)]
     Token {
-        /// The account that it acts for, made where there is none; `demo` in the demo, else `default`
-        #[arg(long, value_name = "NAME")]
-        account: Option<String>,
-        /// How long it is good for, as 90d, 12h or 30m; for ever where nothing is said
-        #[arg(long, value_name = "TIME", value_parser = span)]
-        expires: Option<Duration>,
+        #[command(subcommand)]
+        command: Option<TokenCommand>,
         #[command(flatten)]
-        settings: SettingFlags,
+        create: CreateFlags,
     },
     /// Make certificates of a server and a client, and a CA where there is none, for MQTT over TLS
     Certs {
@@ -87,6 +85,12 @@ pub(crate) struct SettingFlags {
     /// How fast each device may be given messages, as 10/s, 10/m or 100/h
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<String>,
+    /// How many requests an account may send, as 100/s
+    #[arg(long, value_name = "RATE")]
+    account_rate_limit: Option<String>,
+    /// Days after which texts and numbers are erased, once a message is over; `never` keeps them [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    retention_days: Option<String>,
     /// Listen beyond this machine, although nothing is encrypted
     #[arg(long)]
     allow_insecure: bool,
@@ -160,6 +164,8 @@ impl SettingFlags {
             (names::MQTT_LISTEN, &self.mqtt),
             (names::MQTT_TLS_LISTEN, &self.mqtt_tls),
             (names::RATE_LIMIT, &self.rate_limit),
+            (names::ACCOUNT_RATE_LIMIT, &self.account_rate_limit),
+            (names::RETENTION_DAYS, &self.retention_days),
             (names::DATABASE_URL, &self.database_url),
             (names::BROKER_URL, &self.broker_url),
             (names::RESULT_BACKEND, &self.result_backend),
@@ -180,7 +186,7 @@ impl SettingFlags {
     }
 }
 
-fn span(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
     let wrong = "expected a whole number and m, h, d or w, as 90d";
     let unit = text.chars().last().ok_or(wrong)?;
     let seconds = match unit {

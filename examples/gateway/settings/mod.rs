@@ -14,21 +14,28 @@ mod sources;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use secrecy::SecretString;
+use smsgw::key::{Credential, CredentialError, CredentialKind};
 use smsgw::rate::RateLimit;
 use smsgw::seal::MIN_SECRET;
 
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
-    ALLOW_INSECURE, API_SECRET_KEY, BROKER_URL, DATA_DIR, DATABASE_URL, HTTP_ADDR, MQTT_BROKER_HOST,
-    MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND,
+    ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL, DATA_DIR,
+    DATABASE_URL, HTTP_ADDR, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS,
+    SMSGW_ADMIN_TOKEN,
 };
 pub(crate) use self::problem::Problem;
 use self::reader::Reader;
 pub(crate) use self::schemes::{QueueUrl, StoreUrl};
 use self::sources::Sources;
 use crate::flags::SettingFlags;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long texts and numbers are kept where nothing is said.
+const RETENTION: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 /// What the gateway is to be.
 pub(crate) struct Settings {
@@ -41,6 +48,14 @@ pub(crate) struct Settings {
     /// Where there is none, it is kept in [`secret_file`](Self::secret_file).
     pub(crate) secret: Option<SecretString>,
     pub(crate) secret_file: PathBuf,
+    /// What it was before, for as long as anything is sealed under it.
+    pub(crate) previous_secret: Option<SecretString>,
+    /// The token of an administrator, made by the operator.
+    pub(crate) admin_token: Option<SecretString>,
+    /// How long texts and numbers are kept; for ever where there is none.
+    pub(crate) retention: Option<Duration>,
+    /// How many requests an account may send.
+    pub(crate) account_rate: Option<RateLimit>,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: Mqtt,
     /// Nothing was set up, or phones were asked for: whoever starts this wants to see it work.
@@ -62,6 +77,10 @@ impl Settings {
         let results = reader.read(RESULT_BACKEND, schemes::results);
         let rate_limit = reader.read(RATE_LIMIT, str::parse);
         let secret = reader.read(API_SECRET_KEY, secret);
+        let previous_secret = reader.read(API_SECRET_KEY_PREVIOUS, self::secret);
+        let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
+        let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
+        let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
         let http = reader.address(HTTP_ADDR).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into());
         if !http.ip().is_loopback() && !allow_insecure {
             let why = format!(
@@ -73,10 +92,17 @@ impl Settings {
         }
         let mqtt = mqtt::read(&mut reader, allow_insecure);
         // A simulated phone would take its part of an operator's messages and say that they were delivered.
-        let is_bare =
-            [DATABASE_URL, BROKER_URL, RESULT_BACKEND, API_SECRET_KEY, MQTT_BROKER_HOST, MQTT_TLS_CERT]
-                .into_iter()
-                .all(|name| !reader.has(name));
+        let is_bare = [
+            DATABASE_URL,
+            BROKER_URL,
+            RESULT_BACKEND,
+            API_SECRET_KEY,
+            SMSGW_ADMIN_TOKEN,
+            MQTT_BROKER_HOST,
+            MQTT_TLS_CERT,
+        ]
+        .into_iter()
+        .all(|name| !reader.has(name));
         let devices = devices.unwrap_or(is_bare.into());
         let store = store.unwrap_or_else(|| StoreUrl::Sqlite(data.join("smsgw.db")));
         let settings = Self {
@@ -90,6 +116,10 @@ impl Settings {
             results,
             rate_limit,
             secret,
+            previous_secret,
+            admin_token,
+            retention,
+            account_rate,
             http,
             mqtt,
         };
@@ -110,6 +140,22 @@ impl Settings {
             problem::exit_code(&problems).into()
         })
     }
+}
+
+fn admin_token(text: &str) -> Result<SecretString, String> {
+    match Credential::parse(text) {
+        Ok(credential) if credential.kind() == CredentialKind::Token => Ok(text.into()),
+        Err(CredentialError::Checksum) => Err("it is mistyped or incomplete; copy it again".into()),
+        _ => Err("expected a token; make one by `gateway token generate`".into()),
+    }
+}
+
+fn retention(text: &str) -> Result<Option<Duration>, &'static str> {
+    if text == "never" {
+        return Ok(None);
+    }
+    let days = text.parse().ok().filter(|days| (1..=36_500).contains(days));
+    days.map(|days: u32| Some(days * DAY)).ok_or("expected a number of days from 1 to 36500, or never")
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

@@ -30,7 +30,11 @@ pub(crate) const DATABASE_URL: Name = Name::new("DATABASE_URL", "--database-url"
 pub(crate) const BROKER_URL: Name = Name::new("BROKER_URL", "--broker-url");
 pub(crate) const RESULT_BACKEND: Name = Name::new("RESULT_BACKEND", "--result-backend");
 pub(crate) const RATE_LIMIT: Name = Name::new("RATE_LIMIT", "--rate-limit");
+pub(crate) const ACCOUNT_RATE_LIMIT: Name = Name::new("ACCOUNT_RATE_LIMIT", "--account-rate-limit");
+pub(crate) const RETENTION_DAYS: Name = Name::new("RETENTION_DAYS", "--retention-days");
 pub(crate) const API_SECRET_KEY: Name = Name::secret("API_SECRET_KEY");
+pub(crate) const API_SECRET_KEY_PREVIOUS: Name = Name::secret("API_SECRET_KEY_PREVIOUS");
+pub(crate) const SMSGW_ADMIN_TOKEN: Name = Name::secret("SMSGW_ADMIN_TOKEN");
 pub(crate) const MQTT_BROKER_HOST: Name = Name::new("MQTT_BROKER_HOST", "--mqtt-broker-host");
 pub(crate) const MQTT_BROKER_PORT: Name = Name::new("MQTT_BROKER_PORT", "--mqtt-broker-port");
 pub(crate) const MQTT_USERNAME: Name = Name::new("MQTT_USERNAME", "--mqtt-username");
@@ -50,12 +54,16 @@ pub(crate) const HTTP_ADDR: Name = Name::new("HTTP_ADDR", "--http");
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 22] = [
+pub(crate) const ALL: [Name; 26] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
     RATE_LIMIT,
+    ACCOUNT_RATE_LIMIT,
+    RETENTION_DAYS,
     API_SECRET_KEY,
+    API_SECRET_KEY_PREVIOUS,
+    SMSGW_ADMIN_TOKEN,
     MQTT_BROKER_HOST,
     MQTT_BROKER_PORT,
     MQTT_USERNAME,
