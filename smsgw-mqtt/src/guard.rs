@@ -79,11 +79,6 @@ impl DeviceGuard {
         self
     }
 
-    /// Whether a client id may be chosen by who has it.
-    fn is_free(&self, client_id: &str, account: &Account) -> bool {
-        !account.is_original() || client_id.parse::<DeviceId>().is_err()
-    }
-
     /// Whom a client acts for that has come in with this user name.
     fn account(&self, username: &str) -> Option<Account> {
         if self.door.is_shared(username) {
@@ -98,43 +93,36 @@ impl DeviceGuard {
     }
 
     fn refuse(&self, access: &TopicAccess, account: Option<&Account>) {
-        let (action, origin) = match access.publishes {
-            true => (AuditAction::Publish, access.origin),
-            false => (AuditAction::Subscribe, access.origin),
-        };
+        let action = if access.publishes { AuditAction::Publish } else { AuditAction::Subscribe };
         let who =
             (account.and_then(Account::device), Credential::parse(&access.username).ok().map(|key| key.id()));
         let act = Act {
             device: who.0,
             credential: who.1,
             target: Some(rules::redacted(&access.topic)),
-            origin,
+            origin: access.origin,
             ..Act::refused(action, "no topic of its own")
         };
-        if let Some(act) = self.due(who, act) {
-            self.door.witness().note(act);
-        }
+        self.due(who, act).into_iter().for_each(|act| self.door.witness().note(act));
     }
 
     /// What is to be noted of this refusal and those before it.
-    fn due(&self, who: Who, act: Act) -> Option<Act> {
+    fn due(&self, who: Who, act: Act) -> Vec<Act> {
         let now = self.door.now();
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.len() >= REMEMBERED && !refusals.contains_key(&who) {
             refusals.retain(|_, (until, _)| now < *until);
             if refusals.len() >= REMEMBERED {
-                return Some(act);
+                return vec![act];
             }
         }
         let fresh = || (now + FORGOTTEN_AFTER, Refusals::default());
         let entry = refusals.entry(who).or_insert_with(fresh);
         if now < entry.0 {
-            return entry.1.add(act);
+            return entry.1.add(act).into_iter().collect();
         }
         let (_, mut before) = std::mem::replace(entry, fresh());
-        let due = entry.1.add(act)?;
-        let unsaid = before.rest().map_or(0, |rest| rest.count);
-        Some(Act { count: due.count.saturating_add(unsaid), ..due })
+        before.rest().chain(entry.1.add(act)).collect()
     }
 }
 
@@ -193,7 +181,8 @@ impl DeviceGuard {
             return Err(Denial::ClientId);
         }
         let admitted = self.door.admit(login).await?;
-        if !self.is_free(login.client_id, &admitted.account) {
+        // The ids of devices are theirs, also where nobody has them now.
+        if admitted.account.is_original() && login.client_id.parse::<DeviceId>().is_ok() {
             return Err(Denial::ClientId);
         }
         Ok(admitted.expires_at)

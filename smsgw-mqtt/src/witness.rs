@@ -1,6 +1,8 @@
 //! Where refused accesses are noted, and how often.
 
-use smsgw_core::audit::{Act, AuditLog};
+use std::collections::HashMap;
+
+use smsgw_core::audit::{Act, AuditAction, AuditLog};
 
 /// Refusals that are all noted; then only those whose number is a power of two.
 const NOTED: u64 = 16;
@@ -22,9 +24,12 @@ impl Witness {
     }
 }
 
-/// What one client was refused. Whoever is refused again and again is noted ever more rarely, with how often it was.
+/// What one client was refused. Whoever is refused the same again and again is noted ever more rarely, with how often it was.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals {
+pub(crate) struct Refusals(HashMap<AuditAction, Tally>);
+
+#[derive(Debug, Default)]
+struct Tally {
     number: u64,
     unsaid: u32,
     last: Option<Act>,
@@ -33,14 +38,21 @@ pub(crate) struct Refusals {
 impl Refusals {
     /// Counts a refusal, and returns what is to be noted.
     pub(crate) fn add(&mut self, act: Act) -> Option<Act> {
-        self.number += 1;
-        self.unsaid = self.unsaid.saturating_add(1);
-        self.last = Some(act);
-        if self.number <= NOTED || self.number.is_power_of_two() { self.rest() } else { None }
+        let tally = self.0.entry(act.action).or_default();
+        tally.number += 1;
+        tally.unsaid = tally.unsaid.saturating_add(1);
+        tally.last = Some(act);
+        if tally.number <= NOTED || tally.number.is_power_of_two() { tally.rest() } else { None }
     }
 
-    /// What has not been noted yet, as one act.
-    pub(crate) fn rest(&mut self) -> Option<Act> {
+    /// What has not been noted yet, as one act of each kind.
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = Act> {
+        self.0.values_mut().filter_map(Tally::rest)
+    }
+}
+
+impl Tally {
+    fn rest(&mut self) -> Option<Act> {
         let count = std::mem::take(&mut self.unsaid);
         self.last.take().map(|act| Act { count, ..act })
     }
@@ -48,8 +60,6 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
-    use smsgw_core::audit::AuditAction;
-
     use super::*;
 
     #[test]
@@ -63,7 +73,9 @@ mod tests {
         assert!(add(15).is_empty());
         assert_eq!(add(33), [16, 32]);
         assert!(add(9).is_empty());
-        assert_eq!(refusals.rest().map(|act| act.count), Some(9));
-        assert_eq!(refusals.rest(), None);
+        let other = refusals.add(Act::refused(AuditAction::Subscribe, "no"));
+        assert_eq!(other.map(|act| act.count), Some(1));
+        assert_eq!(refusals.rest().map(|act| act.count).collect::<Vec<_>>(), [9]);
+        assert_eq!(refusals.rest().count(), 0);
     }
 }

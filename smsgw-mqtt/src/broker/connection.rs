@@ -272,8 +272,7 @@ impl Connection {
     /// The connection is over.
     pub(super) fn leave(&self) {
         self.fall_silent();
-        let rest = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest();
-        rest.into_iter().for_each(|act| self.note(act));
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest().for_each(|act| self.note(act));
         if let Some(seat) = self.seat.get() {
             self.shared.roster.stand_up(&seat.client_id, self.number);
             if let Some(device) = seat.account.device() {
