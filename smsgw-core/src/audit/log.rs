@@ -103,15 +103,23 @@ impl AuditLog {
 impl Inner {
     fn event(&self, act: Act) -> AuditEvent {
         let now = self.clock.now();
+        AuditEvent { id: self.ids.next(now), at: now, act: act.told() }
+    }
+}
+
+impl Act {
+    /// Makes it an event of `tracing`, as [`AuditLog::note`] does, where there is no log to note it in. Returns it as it was
+    /// told: texts as one line each.
+    pub fn told(self) -> Self {
         // What somebody sent may be in here: one line each, and no longer than that.
-        let act = Act {
-            refused: act.refused.as_deref().map(printable),
-            target: act.target.as_deref().map(printable),
-            origin: act.origin.map(|origin| origin.to_canonical()),
-            ..act
+        let act = Self {
+            refused: self.refused.as_deref().map(printable),
+            target: self.target.as_deref().map(printable),
+            origin: self.origin.map(|origin| origin.to_canonical()),
+            ..self
         };
         log(&act);
-        AuditEvent { id: self.ids.next(now), at: now, act }
+        act
     }
 }
 
