@@ -95,7 +95,7 @@ impl Admitted {
     }
 
     fn with_key(account: Account, api_key: &str, key: &DeviceKey) -> Self {
-        Self { account, api_key: Some(api_key.into()), expires_at: key.expires_at }
+        Self { account, api_key: Some(api_key.into()), expires_at: key.ends_at() }
     }
 }
 
