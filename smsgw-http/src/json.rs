@@ -46,6 +46,7 @@ impl<T: FromFields> FromRequest<Api> for JsonBody<T> {
         let text = read(&parts.headers, body).await?;
         let mut fields = match T::MAY_BE_ABSENT && matches!(text.trim_ascii(), b"" | b"null") {
             true => Fields::default(),
+            false if typed && T::MAY_HAVE_MORE => Fields::open(parse(&text)?),
             false if typed => Fields::new(parse(&text)?, T::FIELDS)?,
             false => return Err(unsupported()),
         };

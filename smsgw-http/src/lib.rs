@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 
+mod acts;
 mod auth;
+mod config;
 mod fields;
 mod json;
 mod page;
 mod problem;
+mod rates;
 mod router;
 mod routes;
+mod running;
 mod schema;
 mod serve;
 mod views;
 
-pub use router::{openapi, router};
+pub use config::ApiConfig;
+pub use router::{openapi, router, router_with};
 pub use serve::serve;

@@ -1,13 +1,19 @@
 //! A gateway on memory backends behind a real socket, and a client that writes what it is told, byte for byte.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::net::SocketAddr;
+pub(crate) mod document;
+
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use serde_json::Value;
-use smsgw_core::gateway::{Gateway, Handle, Running};
-use smsgw_core::key::Credential;
+use smsgw_core::account::{Role, Scope};
+use smsgw_core::gateway::{Gateway, Handle, NewToken, Running};
 use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
+use smsgw_http::ApiConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -24,6 +30,8 @@ pub(crate) struct Api {
     /// Tokens of two accounts.
     pub(crate) ann: String,
     pub(crate) bob: String,
+    /// A token of an admin, for everything.
+    pub(crate) root: String,
     pub(crate) stop: CancellationToken,
     pub(crate) served: JoinHandle<std::io::Result<()>>,
     pub(crate) running: Running,
@@ -31,6 +39,10 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        Self::start_with(ApiConfig::default()).await
+    }
+
+    pub(crate) async fn start_with(config: ApiConfig) -> Self {
         let transport = MemoryTransport::new();
         let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone()).build();
         let running = gateway.start().await.expect("memory backends start");
@@ -38,11 +50,12 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
-        let router = smsgw_http::router(handle.clone());
+        let router = smsgw_http::router_with(handle.clone(), config).layer(from_fn(pretend));
         let served = tokio::spawn(smsgw_http::serve(listener, router, stop.clone(), Duration::from_secs(5)));
-        let ann = token(&handle, "ann").await.expose().to_owned();
-        let bob = token(&handle, "bob").await.expose().to_owned();
-        Self { address, handle, transport, ann, bob, stop, served, running }
+        let [ann, bob, root] = [("ann", Role::User), ("bob", Role::User), ("root", Role::Admin)];
+        let (ann, bob) = (account(&handle, ann).await, account(&handle, bob).await);
+        let root = account(&handle, root).await;
+        Self { address, handle, transport, ann, bob, root, stop, served, running }
     }
 
     /// Sends `head` and `body` as they are, and reads the answer until the server closes or its length is reached.
@@ -100,15 +113,59 @@ impl Api {
         made.json()["id"].as_str().expect("an id").to_owned()
     }
 
+    /// A token of Ann's for these scopes.
+    pub(crate) async fn token(&self, scopes: impl IntoIterator<Item = Scope>) -> String {
+        let ann = self.handle.ensure_account("ann").await.expect("an account");
+        let new = NewToken { scopes: scopes.into_iter().collect(), ..NewToken::new("test") };
+        self.handle.create_token(ann.id, new).await.expect("a token").0.expose().to_owned()
+    }
+
+    /// The audit log as it is once `done`, newest first.
+    pub(crate) async fn audit(&self, query: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        for _ in 0..500 {
+            let answer = self.json_as(&self.root, "GET", &format!("/audit?{query}"), "").await;
+            assert_eq!(answer.status, 200, "{query}");
+            let items = answer.json()["items"].as_array().expect("a list").clone();
+            if done(&items) {
+                return items;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the audit log never became what it should: {query}");
+    }
+
     /// How many messages Ann has.
     pub(crate) async fn messages(&self) -> usize {
         self.call("GET", "/messages").await.json()["items"].as_array().expect("a list").len()
     }
 }
 
-async fn token(handle: &Handle, name: &str) -> Credential {
-    let account = handle.ensure_account(name).await.expect("an account");
-    handle.create_token(account.id, "test", None).await.expect("a token").0
+/// A new account, and a token for all that it may be allowed.
+async fn account(handle: &Handle, (name, role): (&str, Role)) -> String {
+    let account = handle.create_account(name, role).await.expect("a store").expect("a new name");
+    let new = NewToken { scopes: role.scopes(), ..NewToken::new("test") };
+    handle.create_token(account.id, new).await.expect("a token").0.expose().to_owned()
+}
+
+/// Takes the address in this header for that of the peer.
+const PEER: &str = "x-peer";
+
+async fn pretend(mut request: Request, next: Next) -> Response {
+    let peer = request.headers().get(PEER).and_then(|value| value.to_str().ok()?.parse::<IpAddr>().ok());
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 1))));
+    }
+    next.run(request).await
+}
+
+/// The header that says that a request comes from `address`.
+pub(crate) fn from(address: impl Into<IpAddr>) -> String {
+    format!("{PEER}: {}\r\n", address.into())
+}
+
+/// The public part of a token or an API key.
+pub(crate) fn public(credential: &str) -> &str {
+    credential.split('_').nth(2).expect("a credential")
 }
 
 pub(crate) fn bearer(token: &str) -> String {

@@ -1,0 +1,50 @@
+//! The operations of the API, as its document says them.
+
+use serde_json::Value;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    /// With its parameters in braces.
+    pub(crate) path: String,
+    /// The scope it needs; `any` where every token will do, `none` where none is needed.
+    pub(crate) scope: String,
+}
+
+impl Operation {
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The path with `id` in the place of each parameter.
+    pub(crate) fn path_to(&self, ids: impl Fn(&str) -> String) -> String {
+        let parts = self.path.split('/').map(|part| match part.strip_prefix('{') {
+            Some(name) => ids(name.trim_end_matches('}')),
+            None => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// All of them, by path.
+pub(crate) fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&smsgw_http::openapi()).expect("JSON");
+    let everywhere = &document["security"];
+    assert_eq!(everywhere, &serde_json::json!([{ "token": [] }]));
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let security = operation.get("security").unwrap_or(everywhere);
+            let scope = match security.pointer("/0/token") {
+                Some(scopes) => scopes[0].as_str().unwrap_or("any"),
+                None => "none",
+            };
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                scope: scope.to_owned(),
+            });
+        }
+    }
+    operations
+}
