@@ -431,6 +431,7 @@ async fn a_received_zero_is_replaced_and_keeps_nobody_out() {
         body: body.into(),
         sim: None,
         received_at: now,
+        erased_at: None,
     };
     let batch = [sms("a\0b"), sms("hola")];
     assert_eq!(store.receive(&batch).await.expect("receive"), [Received::New, Received::New]);

@@ -9,13 +9,16 @@ use super::classify::BACKEND;
 use super::session::Session;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("messages", include_str!("../../migrations/postgres/0001_messages.sql")),
     ("devices", include_str!("../../migrations/postgres/0002_devices.sql")),
     ("queue", include_str!("../../migrations/postgres/0003_queue.sql")),
     ("sealed keys", include_str!("../../migrations/postgres/0004_sealed_keys.sql")),
     ("failures", include_str!("../../migrations/postgres/0005_failures.sql")),
     ("key age", include_str!("../../migrations/postgres/0006_key_age.sql")),
+    ("access", include_str!("../../migrations/postgres/0007_access.sql")),
+    ("audit", include_str!("../../migrations/postgres/0008_audit.sql")),
+    ("erasure", include_str!("../../migrations/postgres/0009_erasure.sql")),
 ];
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (

@@ -7,7 +7,10 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use smsgw_test_support::Postgres;
 
 use super::{PostgresConfig, PostgresStore};
-use super::{advance, changes, claim, devices, due, inbox, insert, keys, messages, queue};
+use super::{
+    accounts, advance, audit, changes, claim, devices, due, erase, inbox, insert, keys, messages, queue,
+    tokens,
+};
 
 const ROWS: &str = "
     INSERT INTO messages (id, account, created_at, due_at, expires_at, check_at, look_at, requeue_at, device, waits_for, epoch,
@@ -28,6 +31,13 @@ const ROWS: &str = "
     FROM generate_series(1, 20000) AS i;
     INSERT INTO queue_jobs (visible_at, message, account, priority)
     SELECT CASE WHEN i % 2 = 0 THEN 0 ELSE i END, md5(i::text)::uuid, md5('a')::uuid, i % 2 FROM generate_series(1, 20000) AS i;
+    UPDATE messages SET ended_at = created_at WHERE look_at IS NULL;
+    INSERT INTO accounts (id, name, created_at) SELECT md5('a' || i)::uuid, i::text, i FROM generate_series(1, 20000) AS i;
+    INSERT INTO tokens (id, account, name, digest, created_at)
+    SELECT decode(md5('t' || i), 'hex'), md5('a' || i)::uuid, '', '', i FROM generate_series(1, 20000) AS i;
+    INSERT INTO audit (at, id, account, device, credential, count, action)
+    SELECT i, md5(i::text)::uuid, md5('a' || i % 10)::uuid, md5('d' || i % 10)::uuid,
+        decode(md5('k' || i % 10), 'hex'), 1, 'connect' FROM generate_series(1, 20000) AS i;
     ANALYZE;";
 
 /// Each statement, the index that it must use, and whether its rows must come out of that in order.
@@ -55,7 +65,22 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (keys::BY_ID, "device_keys_pkey", true),
         (keys::VALID, "device_keys_pkey", true),
         (keys::OF_DEVICE, "device_keys_newest", true),
+        (keys::RESEAL, "device_keys_pkey", false),
         (inbox::PAGE, "inbox_newest", true),
+        (accounts::ONE, "accounts_pkey", true),
+        (accounts::PAGE, "accounts_newest", true),
+        (tokens::ONE, "tokens_pkey", true),
+        (tokens::OF_ACCOUNT, "tokens_newest", true),
+        (audit::PAGE, "audit_pkey", true),
+        (audit::OF_ACCOUNT, "audit_account", true),
+        (audit::OF_CREDENTIAL, "audit_credential", true),
+        (audit::OF_DEVICE, "audit_device", true),
+        (audit::FORGET, "audit_pkey", true),
+        (erase::ENDED, "messages_ended", true),
+        (erase::ONE, "messages_pkey", true),
+        (erase::ERASE, "messages_pkey", false),
+        (erase::RECEIVED, "inbox_kept", true),
+        (erase::ERASE_RECEIVED, "inbox_pkey", false),
         (queue::LEASE_SOME, "queue_jobs_ready", true),
         (queue::SETTLE, "queue_jobs_pkey", true),
     ]

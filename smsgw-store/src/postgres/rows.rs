@@ -2,6 +2,7 @@
 
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Body, Failure, Message, MessageEvent, Priority};
+use smsgw_core::phone::PhoneNumber;
 use smsgw_core::queue::Job;
 use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Head, Reason, State};
@@ -48,6 +49,11 @@ impl<'r> Columns<'r> {
     /// Bytes of a fixed number.
     pub(super) fn bytes<const N: usize>(&mut self) -> sqlx::Result<[u8; N]> {
         self.take::<&[u8]>()?.try_into().map_err(|_| unreadable())
+    }
+
+    /// The same, where there are any.
+    pub(super) fn bytes_or_null<const N: usize>(&mut self) -> sqlx::Result<Option<[u8; N]>> {
+        self.take::<Option<&[u8]>>()?.map(|bytes| bytes.try_into().map_err(|_| unreadable())).transpose()
     }
 
     /// A number of the range that it was written from.
@@ -125,7 +131,7 @@ macro_rules! message_columns {
     () => {
         "m.version, m.id, m.account, m.state, m.reason, m.recipient, m.body, m.device, m.device_fixed, m.sim, \
          m.encoding, m.segments, m.priority, m.epoch, m.created_at, m.due_at, m.expires_at, m.sent_at, \
-         m.delivered_at, m.failure_code, m.failure_detail, m.failures"
+         m.delivered_at, m.failure_code, m.failure_detail, m.failures, m.erased_at"
     };
 }
 pub(super) use message_columns;
@@ -138,7 +144,7 @@ impl MessageRow {
             account: columns.id()?,
             state: columns.word(State::parse)?,
             reason: columns.word_or_null(Reason::parse)?,
-            to: columns.word(|text| text.parse().ok())?,
+            to: columns.word(|text| PhoneNumber::from_stored(text).ok())?,
             body: Body::from_stored(columns.take::<&str>()?),
             device: columns.id_or_null()?,
             device_fixed: columns.take()?,
@@ -157,6 +163,7 @@ impl MessageRow {
                 code.map(|code| Failure { code, detail })
             },
             failures: columns.number()?,
+            erased_at: columns.time_or_null()?,
         };
         Ok(Self { version, message })
     }
