@@ -2,6 +2,7 @@
 
 mod auth;
 mod fields;
+mod headers;
 mod json;
 mod page;
 mod problem;
@@ -12,4 +13,4 @@ mod serve;
 mod views;
 
 pub use router::{openapi, router};
-pub use serve::serve;
+pub use serve::{ServeConfig, ServeTls, serve, serve_with};
