@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -82,10 +84,10 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) if length <= MAX_BODY => return Ok(text),
             _ if length > MAX_BODY => return Err(too_large()),
-            Ok(_) => {
+            Ok(Some(Err(error))) if !is_late(&error) => {
                 return Err(Problem::new(Code::IncompleteBody, "send the whole body, as its length says"));
             }
-            Err(_) => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
+            _ => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
         };
         let Ok(data) = frame.into_data() else { continue };
         let fitted = length <= MAX_BODY;
@@ -98,6 +100,12 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
             return Err(too_large());
         }
     }
+}
+
+/// Whether the server has waited long enough for the body.
+fn is_late(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    causes.filter_map(|error| error.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::TimedOut)
 }
 
 /// A JSON value, as much of it as requests need. Everything is checked, also what is not kept.

@@ -4,6 +4,7 @@ mod acts;
 mod auth;
 mod config;
 mod fields;
+mod headers;
 mod json;
 mod page;
 mod problem;
@@ -17,4 +18,4 @@ mod views;
 
 pub use config::ApiConfig;
 pub use router::{openapi, router, router_with};
-pub use serve::serve;
+pub use serve::{ServeConfig, ServeTls, serve, serve_with};

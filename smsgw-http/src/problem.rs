@@ -83,6 +83,8 @@ codes! {
     IdempotencyInFlight = CONFLICT, "idempotency_in_flight", "The first request with the idempotency key is under way";
     /// The body is too long.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    /// Path and query are too long.
+    UriTooLong = URI_TOO_LONG, "uri_too_long", "The path and query are too long";
     /// The body is of another type.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
     /// A field that is missing, unknown or not valid.
@@ -103,6 +105,8 @@ codes! {
     Timeout = SERVICE_UNAVAILABLE, "timeout", "A backend of the gateway does not answer";
     /// More is waiting than the gateway keeps.
     Throttled = SERVICE_UNAVAILABLE, "throttled", "The gateway has too much to do";
+    /// All connections that there may be are there.
+    TooManyConnections = SERVICE_UNAVAILABLE, "too_many_connections", "There are too many connections";
     /// The gateway shuts down.
     Closing = SERVICE_UNAVAILABLE, "closing", "The gateway is shutting down";
 }
@@ -183,6 +187,11 @@ impl Problem {
     /// Says when to ask again.
     pub(crate) fn after(self, pause: Duration) -> Self {
         Self { retry_after: Some(whole_seconds(pause).max(1)), ..self }
+    }
+
+    /// Says after how many seconds it may work.
+    pub(crate) fn retrying_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// Ends the connection after the answer.

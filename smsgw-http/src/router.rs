@@ -5,8 +5,6 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use smsgw_core::audit::AuditLog;
@@ -22,10 +20,7 @@ use crate::config::ApiConfig;
 use crate::problem::{dress, panicked};
 use crate::rates::{self, Rates};
 use crate::running::Running;
-use crate::{routes, schema};
-
-/// What names a request in the logs of both sides.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::{headers, routes, schema};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -106,7 +101,7 @@ fn documented() -> OpenApiRouter<Api> {
 
 /// Around every request: its id, its line in the log, and what every answer has in common.
 async fn edge(request: Request, next: Next) -> Response {
-    let id = request_id(&request);
+    let id = headers::request_id(request.headers());
     let method = request.method().clone();
     // The pattern, not the path: what a caller writes into a path or a query does not belong into a log.
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -117,26 +112,6 @@ async fn edge(request: Request, next: Next) -> Response {
     span.in_scope(
         || tracing::debug!(status = response.status().as_u16(), elapsed = ?begun.elapsed(), "answered"),
     );
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Numbers, texts and keys: nothing of it for a cache on the way.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers::finish(response.headers_mut(), id);
     response
-}
-
-/// The caller's id of the request where it may stand in a log, or a new one.
-fn request_id(request: &Request) -> HeaderValue {
-    let plain = |value: &&HeaderValue| {
-        (1..=64).contains(&value.len())
-            && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    match request.headers().get(REQUEST_ID).filter(plain) {
-        Some(given) => given.clone(),
-        None => {
-            let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
-            HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"))
-        }
-    }
 }

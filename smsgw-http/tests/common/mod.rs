@@ -13,8 +13,8 @@ use serde_json::Value;
 use smsgw_core::account::{Role, Scope};
 use smsgw_core::gateway::{Gateway, Handle, NewToken, Running};
 use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
-use smsgw_http::ApiConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use smsgw_http::{ApiConfig, ServeConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,16 +33,24 @@ pub(crate) struct Api {
     /// A token of an admin, for everything.
     pub(crate) root: String,
     pub(crate) stop: CancellationToken,
-    pub(crate) served: JoinHandle<std::io::Result<()>>,
+    pub(crate) served: JoinHandle<smsgw_core::error::Result<()>>,
     pub(crate) running: Running,
 }
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        Self::start_with(ApiConfig::default()).await
+        Self::start_as(ApiConfig::default(), ServeConfig::default()).await
     }
 
     pub(crate) async fn start_with(config: ApiConfig) -> Self {
+        Self::start_as(config, ServeConfig::default()).await
+    }
+
+    pub(crate) async fn start_within(limits: ServeConfig) -> Self {
+        Self::start_as(ApiConfig::default(), limits).await
+    }
+
+    async fn start_as(config: ApiConfig, limits: ServeConfig) -> Self {
         let transport = MemoryTransport::new();
         let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone()).build();
         let running = gateway.start().await.expect("memory backends start");
@@ -51,7 +59,8 @@ impl Api {
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
         let router = smsgw_http::router_with(handle.clone(), config).layer(from_fn(pretend));
-        let served = tokio::spawn(smsgw_http::serve(listener, router, stop.clone(), Duration::from_secs(5)));
+        let grace = Duration::from_secs(5);
+        let served = tokio::spawn(smsgw_http::serve_with(listener, router, limits, stop.clone(), grace));
         let [ann, bob, root] = [("ann", Role::User), ("bob", Role::User), ("root", Role::Admin)];
         let (ann, bob) = (account(&handle, ann).await, account(&handle, bob).await);
         let root = account(&handle, root).await;
@@ -186,7 +195,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// `None` where the server closed without a word.
-    pub(crate) async fn read(stream: &mut TcpStream) -> Option<Self> {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Self> {
         let mut bytes = Vec::new();
         let split = loop {
             if let Some(split) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -204,6 +213,24 @@ impl Answer {
         while answer.body.len() < length && stream.read_buf(&mut answer.body).await.unwrap_or(0) > 0 {}
         assert_eq!(answer.body.len(), length, "{}", answer.head);
         Some(answer)
+    }
+
+    /// All of them, until the server closes.
+    pub(crate) async fn all(stream: &mut (impl AsyncRead + Unpin)) -> Vec<Self> {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        let (mut rest, mut answers) = (bytes.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let split = rest.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
+            let head = String::from_utf8(rest[..split].to_vec()).expect("an ASCII head");
+            let status = head[9..12].parse().expect("a status");
+            let mut answer = Self { status, head, body: Vec::new() };
+            let length = answer.header("content-length").map_or(0, |text| text.parse().expect("a length"));
+            answer.body = rest[split + 4..][..length].to_vec();
+            rest = &rest[split + 4 + length..];
+            answers.push(answer);
+        }
+        answers
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -224,6 +251,7 @@ impl Answer {
             (status, Some("application/problem+json")),
             "{what}: {text}"
         );
+        self.is_dressed(what);
         let problem = self.json();
         assert_eq!(problem["code"], code, "{what}: {text}");
         assert_eq!(problem["status"], status, "{what}");
@@ -231,6 +259,25 @@ impl Answer {
         for member in ["title", "detail"] {
             assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: no {member}");
         }
+    }
+
+    /// With the headers that every answer has, and none that opens it to pages of other hosts.
+    #[track_caller]
+    pub(crate) fn is_dressed(&self, what: &str) {
+        let id = self.header("x-request-id").unwrap_or_default();
+        assert!((1..=64).contains(&id.len()), "{what}: x-request-id: {id}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(self.header(name), Some(value), "{what}: {name}");
+        }
+        let head = self.head.to_ascii_lowercase();
+        assert!(!head.contains("\naccess-control-") && !head.contains("\nserver:"), "{what}: {head}");
     }
 
     /// A 422 that points to `pointer`.

@@ -36,8 +36,8 @@ const ROWS: &str = "
     INSERT INTO tokens (id, account, name, digest, created_at)
     SELECT decode(md5('t' || i), 'hex'), md5('a' || i)::uuid, '', '', i FROM generate_series(1, 20000) AS i;
     INSERT INTO audit (at, id, account, device, credential, count, action)
-    SELECT i, md5(i::text)::uuid, md5('a' || i % 10)::uuid, md5('d' || i % 10)::uuid,
-        decode(md5('k' || i % 10), 'hex'), 1, 'connect' FROM generate_series(1, 20000) AS i;
+    SELECT i, md5(i::text)::uuid, md5('a' || i % 100)::uuid, md5('d' || i % 1000)::uuid,
+        decode(md5('k' || i % 2000), 'hex'), 1, 'connect' FROM generate_series(1, 20000) AS i;
     ANALYZE;";
 
 /// Each statement, the index that it must use, and whether its rows must come out of that in order.
@@ -72,9 +72,10 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (tokens::ONE, "tokens_pkey", true),
         (tokens::OF_ACCOUNT, "tokens_newest", true),
         (audit::PAGE, "audit_pkey", true),
-        (audit::OF_ACCOUNT, "audit_account", true),
-        (audit::OF_CREDENTIAL, "audit_credential", true),
-        (audit::OF_DEVICE, "audit_device", true),
+        // Of few rows a sort costs less than their order.
+        (audit::OF_ACCOUNT, "audit_account", false),
+        (audit::OF_CREDENTIAL, "audit_credential", false),
+        (audit::OF_DEVICE, "audit_device", false),
         (audit::FORGET, "audit_pkey", true),
         (erase::ENDED, "messages_ended", true),
         (erase::ONE, "messages_pkey", true),
