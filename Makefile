@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc bench vectors
+.PHONY: help run test chaos lint fmt doc deny bench vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ lint: ## run clippy, warnings denied
 
 doc: ## build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(FEATURES) --no-deps
+
+deny: ## check licences, sources and known vulnerabilities of all dependencies
+	./tests/supply/deny.sh
 
 bench: ## measure the dispatch throughput
 	$(CARGO) bench --locked
