@@ -2,6 +2,9 @@
 
 mod auth;
 mod fields;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod page;
 mod problem;

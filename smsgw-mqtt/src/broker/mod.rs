@@ -44,6 +44,8 @@ mod accept;
 mod bulletin;
 mod config;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod kicker;
 mod library;
 mod login;
