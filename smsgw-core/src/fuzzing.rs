@@ -150,7 +150,10 @@ pub fn segment(data: &[u8]) {
     };
     assert!(pieces.iter().all(|piece| units(piece) <= capacity.into()));
     assert_eq!(pieces.iter().map(|piece| units(piece)).sum::<u32>(), counted.units);
-    assert_eq!(pieces.last().map_or(0, |last| units(last)) + u32::from(counted.units_left), capacity.into());
+    assert_eq!(
+        pieces.last().map_or(0, |last| units(last)) + u32::from(counted.units_left),
+        u32::from(capacity)
+    );
     assert_eq!(counted.forces_ucs2.is_some(), counted.encoding == Encoding::Ucs2);
     match Body::new(&*body) {
         Ok(accepted) => {

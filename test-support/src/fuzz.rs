@@ -5,6 +5,9 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+/// A fuzz target: its name, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Mutations of each target.
 const ROUNDS: usize = 4_000;
 /// The longest input that is made, in bytes.
@@ -20,7 +23,7 @@ const WORDS: [&str; 16] = [
 ///
 /// # Panics
 /// Where a target has no corpus or no `fuzz/fuzz_targets/NAME.rs`, or panics; it then says which input does it.
-pub fn smoke(targets: &[(&str, fn(&[u8]))]) {
+pub fn smoke(targets: &[Target]) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     for (name, target) in targets {
         assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "{name} has no fuzz target");
