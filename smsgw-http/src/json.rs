@@ -124,7 +124,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// Reads `text`, which must be one JSON object.
-fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
+pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
     let mut field = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Reader { field: Some(&mut field) }

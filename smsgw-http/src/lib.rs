@@ -4,6 +4,9 @@ mod acts;
 mod auth;
 mod config;
 mod fields;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod json;
 mod page;

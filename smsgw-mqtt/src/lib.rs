@@ -7,6 +7,9 @@ pub mod broker;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod dialect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 mod host;
 #[cfg_attr(

@@ -28,7 +28,8 @@ use crate::views::{EventView, MessageView};
 
 mod request;
 
-use request::{OriginalSendRequest, SendRequest};
+use request::OriginalSendRequest;
+pub(crate) use request::SendRequest;
 
 /// The name of the list in its cursors.
 const LIST: &str = "messages";

@@ -49,6 +49,8 @@ mod accept;
 mod bulletin;
 mod config;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gate;
 mod kicker;
 mod library;
