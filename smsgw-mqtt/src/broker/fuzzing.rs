@@ -3,8 +3,8 @@
 use smsgw_core::fuzzing::assert_discreet;
 use smsgw_core::transport::{Address, DeviceEvent, TopicKey};
 
-use super::rules::{Account, Publishing, may_subscribe, publishing, redacted};
 use crate::dialect::{self, Heard, original};
+use crate::rules::{Account, Publishing, may_subscribe, publishing, redacted};
 
 const DEVICE: &str = "01990000-0000-7000-8000-000000000001";
 const KEY: &str = "a-key";
@@ -15,7 +15,11 @@ pub fn topic(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let device = DEVICE.parse().expect("an id");
     let key = TopicKey::new(KEY);
-    let accounts = [Account::Shared, Account::Native(device), Account::Original { device, key: key.clone() }];
+    let accounts = [
+        Account::Shared,
+        Account::Native(device),
+        Account::Original { device: Some(device), key: key.clone() },
+    ];
     for account in &accounts {
         if publishing(account, text) != Publishing::Refused {
             let known: &[&[u8]] = &[b"+53:a", br#"{"online":true}"#, br#"{"type":"telemetry"}"#];
