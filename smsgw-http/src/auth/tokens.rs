@@ -48,12 +48,16 @@ impl Tokens {
     ) -> Result<Principal, Problem> {
         let text = match presented {
             Presented::Token(text) => text,
-            Presented::Nothing(why, problem) => return Err(self.refuse(origin, None, why, problem)),
+            Presented::Nothing(why, problem) => {
+                // Who presents nothing tries nothing: it is noted as the others are, and never sent away for a while.
+                self.note(origin, None, why);
+                return Err(problem);
+            }
         };
         // What is no token at all never gets as far as the store.
         let credential = match Credential::parse(text) {
             Ok(credential) => credential,
-            Err(error) => return Err(self.refuse(origin, None, Refusal::from(error), refused())),
+            Err(error) => return Err(self.refuse(origin, None, Refusal::from(error))),
         };
         let id = Some(credential.id());
         let now = self.authenticator.now();
@@ -70,7 +74,7 @@ impl Tokens {
                 self.remember(digest, principal, forgotten, Instant::now());
                 Ok(principal)
             }
-            Err(refusal) => Err(self.refuse(origin, id, refusal, refused())),
+            Err(refusal) => Err(self.refuse(origin, id, refusal)),
         }
     }
 
@@ -83,18 +87,17 @@ impl Tokens {
         });
     }
 
-    /// Counts and notes what is refused with `problem`, until it is too much.
-    fn refuse(
-        &self,
-        origin: &Origin<'_>,
-        id: Option<KeyId>,
-        why: impl std::fmt::Display,
-        problem: Problem,
-    ) -> Problem {
+    /// Counts and notes what is refused, until it is too much; then says so.
+    fn refuse(&self, origin: &Origin<'_>, id: Option<KeyId>, why: impl std::fmt::Display) -> Problem {
+        self.note(origin, id, why).map_or_else(refused, too_many)
+    }
+
+    /// Counts and notes what is refused. Answers how long nothing is checked, where that was so before.
+    fn note(&self, origin: &Origin<'_>, id: Option<KeyId>, why: impl std::fmt::Display) -> Option<Duration> {
         let now = self.authenticator.now();
         let begins = self.failures.count(origin.address, id, now);
         if !begins && let Some(pause) = self.failures.pause(origin.address, id, now) {
-            return too_many(pause);
+            return Some(pause);
         }
         let why = if begins { format!("{why}; too many failures") } else { why.to_string() };
         self.audit.note(Act {
@@ -103,7 +106,7 @@ impl Tokens {
             origin: origin.address,
             ..Act::refused(AuditAction::Authenticate, why)
         });
-        problem
+        None
     }
 
     fn remembered(&self, digest: &[u8; 32], now: Timestamp, instant: Instant) -> Option<Principal> {
