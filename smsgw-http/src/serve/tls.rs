@@ -1,6 +1,6 @@
 //! TLS: rustls with ring, from PEM files that are read again when they change.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,8 +21,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// How long a client may take for its part of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// When a file was written, and its length; none where it is not there.
-type Stamp = Option<(SystemTime, u64)>;
+/// When a file was written, its length and who may read it; none where it is not there.
+type Stamp = Option<(SystemTime, u64, Permissions)>;
 
 /// What clients are shown.
 pub(super) struct Certificates {
@@ -94,7 +94,7 @@ impl Certificates {
 fn stamps(files: &ServeTls) -> [Stamp; 2] {
     let stamp = |file: &Path| {
         let about = fs::metadata(file).ok()?;
-        Some((about.modified().ok()?, about.len()))
+        Some((about.modified().ok()?, about.len(), about.permissions()))
     };
     [stamp(&files.cert), stamp(&files.key)]
 }
