@@ -41,7 +41,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         create: CreateFlags,
     },
-    /// Make certificates of a server and a client, and a CA where there is none, for MQTT over TLS
+    /// Make certificates of a server and a client, and a CA where there is none, for TLS
     Certs {
         /// Where to put them; a ca.crt and ca.key that are there sign them
         #[arg(long, value_name = "DIR")]
@@ -59,7 +59,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: SettingFlags,
+        settings: Box<SettingFlags>,
     },
 }
 
@@ -76,6 +76,18 @@ pub(crate) struct SettingFlags {
     /// Where applications reach the gateway; port 0 takes a free one [default: 127.0.0.1:8000]
     #[arg(long, value_name = "IP:PORT")]
     http: Option<String>,
+    /// The certificate of the API, which is reached over TLS then: a PEM file
+    #[arg(long, value_name = "FILE")]
+    http_tls_cert: Option<String>,
+    /// Its private key, a PEM file that nobody else may read
+    #[arg(long, value_name = "FILE")]
+    http_tls_key: Option<String>,
+    /// How many connections applications may have at a time [default: 4096]
+    #[arg(long, value_name = "N")]
+    http_max_connections: Option<String>,
+    /// The same for each address [default: 1024]
+    #[arg(long, value_name = "N")]
+    http_max_connections_per_address: Option<String>,
     /// Where devices reach the embedded broker; port 0 takes a free one [default: 127.0.0.1:1883]
     #[arg(long, value_name = "IP:PORT")]
     mqtt: Option<String>,
@@ -161,6 +173,10 @@ impl SettingFlags {
         let given = [
             (names::DATA_DIR, &self.data),
             (names::HTTP_ADDR, &self.http),
+            (names::HTTP_TLS_CERT, &self.http_tls_cert),
+            (names::HTTP_TLS_KEY, &self.http_tls_key),
+            (names::HTTP_MAX_CONNECTIONS, &self.http_max_connections),
+            (names::HTTP_MAX_CONNECTIONS_PER_ADDRESS, &self.http_max_connections_per_address),
             (names::MQTT_LISTEN, &self.mqtt),
             (names::MQTT_TLS_LISTEN, &self.mqtt_tls),
             (names::RATE_LIMIT, &self.rate_limit),

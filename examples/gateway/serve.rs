@@ -22,10 +22,11 @@ const DRAIN: Duration = Duration::from_secs(4);
 
 pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn Error>> {
     let stop = stop_signals()?;
-    let busy =
-        |error| format!("cannot listen on {} ({error}); choose another address by --http", settings.http);
-    let listener = TcpListener::bind(settings.http).await.map_err(busy)?;
-    let http = format!("http://{}", listener.local_addr()?);
+    let busy = |error| {
+        format!("cannot listen on {} ({error}); choose another address by --http", settings.http.listen)
+    };
+    let listener = TcpListener::bind(settings.http.listen).await.map_err(busy)?;
+    let http = format!("{}://{}", settings.http.scheme(), listener.local_addr()?);
 
     let store = backends::store(&settings).await?;
     // What is in the directory is for one gateway; a database elsewhere may be shared.
@@ -64,7 +65,7 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
     let router = smsgw::http::router_with(running.handle(), api);
 
     tokio::select! {
-        served = smsgw::http::serve(listener, router, stop, DRAIN) => served?,
+        served = smsgw::http::serve_with(listener, router, settings.http.serve, stop, DRAIN) => served?,
         error = running.failed() => return Err(error.into()),
     }
     let drained = running.drain(DRAIN).await;

@@ -8,6 +8,7 @@ mod admin;
 mod certs;
 mod check;
 mod deploy;
+mod https;
 mod owner;
 mod place;
 mod refused;

@@ -4,6 +4,7 @@ mod build;
 mod dotenv;
 mod file;
 mod files;
+mod http;
 mod mqtt;
 pub(crate) mod names;
 mod problem;
@@ -11,7 +12,6 @@ mod reader;
 mod schemes;
 mod sources;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,10 +21,11 @@ use smsgw::key::{Credential, CredentialError, CredentialKind};
 use smsgw::rate::RateLimit;
 use smsgw::seal::MIN_SECRET;
 
+pub(crate) use self::http::Http;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
     ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL, DATA_DIR,
-    DATABASE_URL, HTTP_ADDR, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS,
+    DATABASE_URL, HTTP_TLS_CERT, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS,
     SMSGW_ADMIN_TOKEN,
 };
 pub(crate) use self::problem::Problem;
@@ -56,7 +57,7 @@ pub(crate) struct Settings {
     pub(crate) retention: Option<Duration>,
     /// How many requests an account may send.
     pub(crate) account_rate: Option<RateLimit>,
-    pub(crate) http: SocketAddr,
+    pub(crate) http: Http,
     pub(crate) mqtt: Mqtt,
     /// Nothing was set up, or phones were asked for: whoever starts this wants to see it work.
     pub(crate) is_demo: bool,
@@ -81,15 +82,7 @@ impl Settings {
         let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
         let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
         let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
-        let http = reader.address(HTTP_ADDR).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into());
-        if !http.ip().is_loopback() && !allow_insecure {
-            let why = format!(
-                "other machines would reach {http} unencrypted; set {} to want that, or have a proxy with TLS in \
-                 front of 127.0.0.1",
-                ALLOW_INSECURE.with_flag()
-            );
-            reader.refuse(HTTP_ADDR, why);
-        }
+        let http = http::read(&mut reader, allow_insecure);
         let mqtt = mqtt::read(&mut reader, allow_insecure);
         // A simulated phone would take its part of an operator's messages and say that they were delivered.
         let is_bare = [
@@ -100,6 +93,7 @@ impl Settings {
             SMSGW_ADMIN_TOKEN,
             MQTT_BROKER_HOST,
             MQTT_TLS_CERT,
+            HTTP_TLS_CERT,
         ]
         .into_iter()
         .all(|name| !reader.has(name));

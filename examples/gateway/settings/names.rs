@@ -51,10 +51,15 @@ pub(crate) const MQTT_CA_CERT: Name = Name::new("MQTT_CA_CERT", "--mqtt-ca-cert"
 pub(crate) const MQTT_LISTEN: Name = Name::new("MQTT_LISTEN", "--mqtt");
 pub(crate) const MQTT_TLS_LISTEN: Name = Name::new("MQTT_TLS_LISTEN", "--mqtt-tls");
 pub(crate) const HTTP_ADDR: Name = Name::new("HTTP_ADDR", "--http");
+pub(crate) const HTTP_TLS_CERT: Name = Name::new("HTTP_TLS_CERT", "--http-tls-cert");
+pub(crate) const HTTP_TLS_KEY: Name = Name::new("HTTP_TLS_KEY", "--http-tls-key");
+pub(crate) const HTTP_MAX_CONNECTIONS: Name = Name::new("HTTP_MAX_CONNECTIONS", "--http-max-connections");
+pub(crate) const HTTP_MAX_CONNECTIONS_PER_ADDRESS: Name =
+    Name::new("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "--http-max-connections-per-address");
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 26] = [
+pub(crate) const ALL: [Name; 30] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
@@ -79,6 +84,10 @@ pub(crate) const ALL: [Name; 26] = [
     MQTT_LISTEN,
     MQTT_TLS_LISTEN,
     HTTP_ADDR,
+    HTTP_TLS_CERT,
+    HTTP_TLS_KEY,
+    HTTP_MAX_CONNECTIONS,
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS,
     ALLOW_INSECURE,
     DATA_DIR,
 ];
