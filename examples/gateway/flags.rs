@@ -59,7 +59,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: SettingFlags,
+        settings: Box<SettingFlags>,
     },
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct CreateFlags {
     #[arg(long)]
     admin: bool,
     #[command(flatten)]
-    pub(crate) settings: SettingFlags,
+    pub(crate) settings: Box<SettingFlags>,
 }
 
 /// Makes a token for [`CreateFlags`] and prints it.
