@@ -374,7 +374,8 @@ async fn a_secret_that_was_changed_is_needed_no_more_after_one_start() {
     let original = setup.device(Protocol::Original).await;
     let (key, text) = setup.key(original, None).await;
     setup.running.drain(Duration::from_secs(5)).await.expect("drains");
-    let changed = Sealer::new(&[8; 32]).and_then(|sealer| sealer.with_previous(&[7; 32])).expect("long enough");
+    let changed =
+        Sealer::new(&[8; 32]).and_then(|sealer| sealer.with_previous(&[7; 32])).expect("long enough");
     let alone = Sealer::new(&[8; 32]).expect("long enough");
     let store = setup.store.clone();
     let accounts = Accounts::default();

@@ -73,7 +73,8 @@ async fn past_the_most_connections_in_all_the_next_one_is_503_and_closed() {
 
 #[tokio::test]
 async fn past_the_most_connections_of_an_address_its_next_one_is_503_and_others_come_in() {
-    let api = Api::start_within(ServeConfig { max_connections_per_address: 2, ..ServeConfig::default() }).await;
+    let api =
+        Api::start_within(ServeConfig { max_connections_per_address: 2, ..ServeConfig::default() }).await;
     let (mut first, mut second) = (api.connect().await, api.connect().await);
     assert!(is_served(&mut first).await && is_served(&mut second).await);
     is_turned_away(&mut api.connect().await).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smsgw::auth::Authenticator;
-use smsgw::gateway::{Gateway, NewToken, GatewayBuilder, Handle, Running};
+use smsgw::gateway::{Gateway, GatewayBuilder, Handle, NewToken, Running};
 use smsgw::id::{AccountId, MessageId};
 use smsgw::mqtt::broker::{Broker, BrokerConfig};
 use smsgw::mqtt::transport::MqttTransport;

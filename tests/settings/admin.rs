@@ -60,8 +60,14 @@ fn a_token_opens_no_more_than_its_scopes() {
     let reads = made(&["--scopes", "messages:read"]);
     let all = made(&[]);
     let status = |route: &str, token: &str| answer_to(&format!("{http}{route}"), token).0;
-    assert_eq!([status("/messages", &reads), status("/devices", &reads), status("/users", &reads)], [200, 403, 403]);
-    assert_eq!([status("/messages", &all), status("/devices", &all), status("/users", &all)], [200, 200, 403]);
+    assert_eq!(
+        [status("/messages", &reads), status("/devices", &reads), status("/users", &reads)],
+        [200, 403, 403]
+    );
+    assert_eq!(
+        [status("/messages", &all), status("/devices", &all), status("/users", &all)],
+        [200, 200, 403]
+    );
     let refused = place.run(&["token", "--account", "shop", "--scopes", "admin"], &ENV);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
     assert!(refused.stderr.contains("--admin"), "{}", refused.stderr);
