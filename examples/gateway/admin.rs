@@ -4,7 +4,9 @@ use std::error::Error;
 
 use secrecy::ExposeSecret;
 use smsgw::account::{Role, Scopes};
+use smsgw::audit::{Act, AuditAction};
 use smsgw::gateway::{Handle, NewToken};
+use smsgw::id::AccountId;
 use smsgw::key::Credential;
 
 use crate::settings::Settings;
@@ -29,7 +31,10 @@ pub(crate) async fn ensure(
         return Ok(None);
     }
     let account = appoint(handle).await?;
-    let (credential, _) = handle.create_token(account, token("made at the first start")).await?;
+    let (credential, made) = handle.create_token(account, token("made at the first start")).await?;
+    let target = Some(made.id.to_string());
+    let act = Act { account: Some(account), target, ..Act::done(AuditAction::CreateToken) };
+    handle.audit_log().record(act).await;
     Ok(Some(credential))
 }
 
@@ -38,10 +43,15 @@ fn token(name: &str) -> NewToken {
 }
 
 /// Makes the account an administrator's, and the account where there is none.
-async fn appoint(handle: &Handle) -> smsgw::error::Result<smsgw::id::AccountId> {
+async fn appoint(handle: &Handle) -> Result<AccountId, Box<dyn Error>> {
     let account = handle.ensure_account(NAME).await?;
+    if account.closed_at.is_some() {
+        return Err("the account admin is closed; make another administrator by `gateway token --admin --account NAME`".into());
+    }
     if account.role != Role::Admin {
         handle.set_role(account.id, Role::Admin).await?;
+        let act = Act { target: Some(account.id.to_string()), ..Act::done(AuditAction::UpdateUser) };
+        handle.audit_log().record(act).await;
     }
     Ok(account.id)
 }

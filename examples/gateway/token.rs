@@ -50,6 +50,9 @@ pub(crate) async fn create(settings: &Settings, flags: CreateFlags) -> Result<()
     let (now, ids) = (SystemClock.now(), IdSource::new());
     let store = backends::store(settings).await?;
     let mut account = store.ensure_account(&Account::new(ids.next(now), name, now)).await?;
+    if account.closed_at.is_some() {
+        return Err("this account is closed; choose another by --account".into());
+    }
     if flags.admin && account.role != Role::Admin {
         let patch = AccountPatch { role: Some(Role::Admin), ..AccountPatch::default() };
         account = store.update_account(account.id, patch).await?.unwrap_or(account);

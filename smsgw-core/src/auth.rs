@@ -136,6 +136,9 @@ impl Authenticator {
         };
         let device = self.store.find_devices(&[record.device]).await?.pop().flatten();
         let Some(device) = device else { return Ok(Err(Refusal::Unknown)) };
+        if self.store.account(device.account).await?.is_some_and(|account| account.closed_at.is_some()) {
+            return Ok(Err(Refusal::Closed));
+        }
         self.store.touch_key(record.id, self.clock.now()).await?;
         Ok(Ok((device, record)))
     }

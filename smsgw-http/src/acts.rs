@@ -24,21 +24,21 @@ pub(crate) async fn whole<T: Send + 'static>(
 
 impl Api {
     /// Notes the act that came out as `outcome`; `None` where there was nothing to act on. One that failed on the way is
-    /// noted too: a part of it may have been done.
-    pub(crate) fn noted<T>(
+    /// noted too: a part of it may have been done. Waits for a place in the log, since such an act must not be missing from it.
+    pub(crate) async fn noted<T>(
         &self,
         outcome: Result<Option<T>>,
         act: impl FnOnce(Option<&T>) -> Act,
     ) -> Result<T, Problem> {
         match outcome {
             Ok(Some(done)) => {
-                self.audit.note(act(Some(&done)));
+                self.audit.record(act(Some(&done))).await;
                 Ok(done)
             }
             Ok(None) => Err(Problem::not_found()),
             Err(error) => {
                 let refused = Some(format!("not finished: {}", error.kind().as_str()));
-                self.audit.note(Act { refused, ..act(None) });
+                self.audit.record(Act { refused, ..act(None) }).await;
                 Err(error.into())
             }
         }

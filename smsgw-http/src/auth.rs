@@ -15,6 +15,7 @@ use smsgw_core::account::{Scope, Scopes};
 use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::id::AccountId;
 use smsgw_core::key::KeyId;
+use smsgw_core::time::Timestamp;
 
 pub(crate) use need::{Admin, AnyToken, DevicesAdmin, DevicesRead, InboxRead, MessagesRead, MessagesWrite};
 pub(crate) use need::{Broker, Need};
@@ -40,6 +41,8 @@ pub(crate) struct Who {
     pub(crate) token: KeyId,
     /// What it opens.
     pub(crate) scopes: Scopes,
+    /// From when on it opens nothing.
+    pub(crate) ends_at: Option<Timestamp>,
     /// Where they are.
     pub(crate) address: Option<IpAddr>,
 }
@@ -72,6 +75,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
             account: principal.account,
             token: principal.token,
             scopes: principal.scopes,
+            ends_at: principal.ends_at,
             address: origin.address,
         };
         if let Some(rates) = api.rates.as_deref().filter(|_| N::LIMITED) {

@@ -133,9 +133,18 @@ impl Door {
     /// Whether anything of it is checked now.
     pub(crate) fn ready(&self, login: &Login<'_>) -> Result<(), Denial> {
         match self.failures.pause(login.origin, login.key(), self.now()) {
-            None => Ok(()),
-            Some(_) => Err(Denial::Paused),
+            // Comparing costs nothing, and a stranger behind the same address must not shut out the devices that share it.
+            Some(_) if !self.comes_in_shared(login) => Err(Denial::Paused),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether it is the shared account, with its password.
+    fn comes_in_shared(&self, login: &Login<'_>) -> bool {
+        self.shared_account.as_ref().is_some_and(|shared| {
+            let password_matches = same(login.password, shared.password.expose_secret());
+            same(login.username, &shared.username) && password_matches
+        })
     }
 
     /// Which device, or devices, it is.
@@ -183,7 +192,9 @@ impl Door {
         if matches!(denial, Denial::Paused) || self.failures.pause(origin, key, now).is_some() {
             return;
         }
-        let why = if self.failures.count(origin, key, now) {
+        // Clients of which nothing is known would all be one.
+        let known = origin.is_some() || key.is_some();
+        let why = if known && self.failures.count(origin, key, now) {
             format!("{denial}; too many failures: nothing more is checked for a minute")
         } else {
             denial.to_string()

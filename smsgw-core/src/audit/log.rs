@@ -36,13 +36,15 @@ struct Inner {
     /// What the task takes along when it begins.
     waiting: Mutex<Option<Writer>>,
     /// What found no place.
-    lost: AtomicU32,
+    lost: Arc<AtomicU32>,
 }
 
 /// What writes down what waits.
 struct Writer {
     store: Arc<dyn Store>,
     waiting: mpsc::Receiver<Entry>,
+    clock: Arc<dyn Clock>,
+    lost: Arc<AtomicU32>,
 }
 
 enum Entry {
@@ -59,8 +61,10 @@ impl AuditLog {
 
     pub(crate) fn from_parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let (line, waiting) = mpsc::channel(WAITING);
-        let waiting = Mutex::new(Some(Writer { store, waiting }));
-        Self(Arc::new(Inner { clock, ids: IdSource::new(), line, waiting, lost: AtomicU32::new(0) }))
+        let lost = Arc::new(AtomicU32::new(0));
+        let writer = Writer { store, waiting, clock: clock.clone(), lost: lost.clone() };
+        let waiting = Mutex::new(Some(writer));
+        Self(Arc::new(Inner { clock, ids: IdSource::new(), line, waiting, lost }))
     }
 
     /// Begins to write, as a task of the runtime that this is called in. The task ends when the last clone is dropped, after
@@ -89,10 +93,6 @@ impl AuditLog {
 
     /// Waits until everything that was noted is written.
     pub(crate) async fn flush(&self) {
-        let lost = self.0.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            self.record(Act { count: lost, ..Act::done(AuditAction::Overflow) }).await;
-        }
         let (done, written) = oneshot::channel();
         if self.0.line.send(Entry::Flush(done)).await.is_ok() {
             let _ = written.await;
@@ -143,6 +143,7 @@ fn log(act: &Act) {
 impl Writer {
     /// Writes until nobody can note anything any more.
     async fn run(mut self) {
+        let ids = IdSource::new();
         let mut entries = Vec::with_capacity(BATCH);
         while self.waiting.recv_many(&mut entries, BATCH).await > 0 {
             let mut events = Vec::with_capacity(entries.len());
@@ -152,6 +153,12 @@ impl Writer {
                     Entry::Event(event) => events.push(*event),
                     Entry::Flush(done) => flushed.push(done),
                 }
+            }
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let now = self.clock.now();
+                let act = Act { count: lost, ..Act::done(AuditAction::Overflow) };
+                events.push(AuditEvent { id: ids.next(now), at: now, act });
             }
             self.write(&events).await;
             for done in flushed {

@@ -34,13 +34,14 @@ async fn forget_for_ever(shared: &Shared) {
 /// Forgets a batch of each kind, and says whether there may be more.
 async fn forget(shared: &Shared) -> Result<bool> {
     let (store, now) = (&shared.store, shared.clock.now());
-    let mut more = store.forget_keys(BATCH).await? == BATCH;
+    let mut counts = vec![store.forget_keys(BATCH).await];
     if let Some(kept) = shared.settings.keep_contents {
-        more |= store.erase(now - kept, BATCH, &shared.pseudonyms).await? == BATCH;
-        more |= store.erase_received(now - kept, BATCH, &shared.pseudonyms).await? == BATCH;
+        counts.push(store.erase(now - kept, BATCH, &shared.pseudonyms).await);
+        counts.push(store.erase_received(now - kept, BATCH, &shared.pseudonyms).await);
     }
     if let Some(kept) = shared.settings.keep_audit {
-        more |= store.forget_audit(now - kept, BATCH).await? == BATCH;
+        counts.push(store.forget_audit(now - kept, BATCH).await);
     }
-    Ok(more)
+    // Where one kind fails, the others are forgotten all the same.
+    counts.into_iter().try_fold(false, |more, count| Ok(more | (count? == BATCH)))
 }

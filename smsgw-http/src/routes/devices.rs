@@ -80,10 +80,12 @@ async fn create(
     let who = *caller;
     whole(async move {
         let made = api.handle.create_device(who.account, new).await.map(Some);
-        let device = api.noted(made, |made| Act {
-            device: made.map(|device| device.id),
-            ..who.did(AuditAction::CreateDevice)
-        })?;
+        let device = api
+            .noted(made, |made| Act {
+                device: made.map(|device| device.id),
+                ..who.did(AuditAction::CreateDevice)
+            })
+            .await?;
         let location = format!("/devices/{}", device.id);
         let status = DeviceStatus { device, presence: Default::default() };
         Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
@@ -129,7 +131,7 @@ async fn update(
     whole(async move {
         let changed = api.handle.update_device(who.account, id, patch).await;
         let status =
-            api.noted(changed, |_| Act { device: Some(id), ..who.did(AuditAction::UpdateDevice) })?;
+            api.noted(changed, |_| Act { device: Some(id), ..who.did(AuditAction::UpdateDevice) }).await?;
         Ok(Json(DeviceView::of(&status)).into_response())
     })
     .await
@@ -152,7 +154,7 @@ async fn delete(
     let who = *caller;
     whole(async move {
         let deleted = api.handle.delete_device(who.account, id).await.map(|deleted| deleted.then_some(()));
-        api.noted(deleted, |_| Act { device: Some(id), ..who.did(AuditAction::DeleteDevice) })?;
+        api.noted(deleted, |_| Act { device: Some(id), ..who.did(AuditAction::DeleteDevice) }).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -62,11 +62,13 @@ async fn create(
     let who = *caller;
     whole(async move {
         let made = api.handle.create_key(who.account, device, request.expires_at).await;
-        let (credential, key) = api.noted(made, |made| Act {
-            device: Some(device),
-            target: made.map(|(_, key)| key.id.to_string()),
-            ..who.did(AuditAction::CreateKey)
-        })?;
+        let (credential, key) = api
+            .noted(made, |made| Act {
+                device: Some(device),
+                target: made.map(|(_, key)| key.id.to_string()),
+                ..who.did(AuditAction::CreateKey)
+            })
+            .await?;
         Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
     })
     .await
@@ -96,11 +98,13 @@ async fn rotate(
     let who = *caller;
     whole(async move {
         let made = api.handle.rotate_key(who.account, device, key, grace).await;
-        let (credential, key) = api.noted(made, |_| Act {
-            device: Some(device),
-            target: Some(key.to_string()),
-            ..who.did(AuditAction::RotateKey)
-        })?;
+        let (credential, key) = api
+            .noted(made, |_| Act {
+                device: Some(device),
+                target: Some(key.to_string()),
+                ..who.did(AuditAction::RotateKey)
+            })
+            .await?;
         Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
     })
     .await
@@ -128,7 +132,8 @@ async fn revoke(
             device: Some(device),
             target: Some(key.to_string()),
             ..who.did(AuditAction::RevokeKey)
-        })?;
+        })
+        .await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -231,7 +231,8 @@ async fn erase(
         if matches!(erased, Ok(Some(Erased::NotOver))) {
             return Err(Problem::new(Code::NotOver, "cancel it first, or wait for its end"));
         }
-        api.noted(erased, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::EraseMessage) })?;
+        api.noted(erased, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::EraseMessage) })
+            .await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -45,7 +45,8 @@ async fn auth(
     let guard = guard(&api)?;
     let (origin, now) = (asked.peerhost, api.handle.now());
     let key = Credential::parse(&asked.password).map(|credential| credential.id()).ok();
-    if api.devices.pause(origin, key, now).is_some() {
+    // Without a key nothing is looked up, and devices that share an account are behind one address.
+    if key.is_some() && api.devices.pause(origin, key, now).is_some() {
         return Ok(VerdictView::of(Verdict::Deny));
     }
     let client = BrokerClient {
@@ -55,9 +56,7 @@ async fn auth(
         origin,
     };
     let verdict = guard.connect(&client).await?;
-    // Clients of which nothing is known would all be one.
-    let known = origin.is_some() || key.is_some();
-    if verdict == Verdict::Deny && known && api.devices.count(origin, key, now) {
+    if verdict == Verdict::Deny && key.is_some() && api.devices.count(origin, key, now) {
         let refused = Act::refused(AuditAction::Connect, "too many failures");
         api.audit.note(Act { credential: key, origin, ..refused });
     }

@@ -57,7 +57,7 @@ async fn list(
 /// Make a token
 ///
 /// The token is shown here and never again. It opens no more than the token that it is made with, and no more than the
-/// role of its account allows. Tokens of another account need one with the scope `admin`.
+/// role of its account allows; where that one ends, it ends no later. Tokens of another account need one with the scope `admin`.
 #[utoipa::path(
     post, path = "/tokens", tag = "users", operation_id = "create_token",
     request_body = CreateTokenRequest,
@@ -86,13 +86,17 @@ async fn create(
     if let Some(scope) = missing(allowed, scopes) {
         return Err(invalid("scopes", format!("the role of the account does not allow {scope}")));
     }
-    let new = NewToken { name: request.name, scopes, expires_at: request.expires_at };
+    // One that ends makes none that outlives it.
+    let expires_at = [request.expires_at, who.ends_at].into_iter().flatten().min();
+    let new = NewToken { name: request.name, scopes, expires_at };
     whole(async move {
         let made = api.handle.create_token(id, new).await.map(Some);
-        let (credential, token) = api.noted(made, |made| Act {
-            target: made.map(|(_, token)| token.id.to_string()),
-            ..who.did(AuditAction::CreateToken)
-        })?;
+        let (credential, token) = api
+            .noted(made, |made| Act {
+                target: made.map(|(_, token)| token.id.to_string()),
+                ..who.did(AuditAction::CreateToken)
+            })
+            .await?;
         Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
     })
     .await
@@ -124,7 +128,8 @@ async fn revoke(
         api.noted(revoked.map(|revoked| revoked.then_some(())), |_| Act {
             target: Some(id.to_string()),
             ..who.did(AuditAction::RevokeToken)
-        })?;
+        })
+        .await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
@@ -154,8 +159,9 @@ async fn rotate(
     whole(async move {
         let made = api.handle.rotate_token(token.account, id, grace).await;
         api.tokens.forget(token.account, Some(id));
-        let (credential, token) =
-            api.noted(made, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::RotateToken) })?;
+        let (credential, token) = api
+            .noted(made, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::RotateToken) })
+            .await?;
         Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
     })
     .await

@@ -76,10 +76,12 @@ async fn create(
         if matches!(made, Ok(None)) {
             return Err(Problem::new(Code::NameTaken, "give the account another name").at("/name"));
         }
-        let account = api.noted(made, |made| Act {
-            target: made.map(|account| account.id.to_string()),
-            ..who.did(AuditAction::CreateUser)
-        })?;
+        let account = api
+            .noted(made, |made| Act {
+                target: made.map(|account| account.id.to_string()),
+                ..who.did(AuditAction::CreateUser)
+            })
+            .await?;
         let location = format!("/users/{}", account.id);
         Ok((StatusCode::CREATED, [(LOCATION, location)], Json(UserView::of(&account))).into_response())
     })
@@ -123,10 +125,12 @@ async fn update(
         }
         let changed = api.handle.set_role(id, role).await;
         api.tokens.forget(id, None);
-        let account = api.noted(changed, |_| Act {
-            target: Some(format!("{id}: {}", role.as_str())),
-            ..who.did(AuditAction::UpdateUser)
-        })?;
+        let account = api
+            .noted(changed, |_| Act {
+                target: Some(format!("{id}: {}", role.as_str())),
+                ..who.did(AuditAction::UpdateUser)
+            })
+            .await?;
         Ok(Json(UserView::of(&account)).into_response())
     })
     .await
@@ -156,7 +160,8 @@ async fn close(
         }
         let closed = api.handle.close_account(id).await;
         api.tokens.forget(id, None);
-        api.noted(closed, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::CloseUser) })?;
+        api.noted(closed, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::CloseUser) })
+            .await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

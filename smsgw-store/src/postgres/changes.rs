@@ -32,7 +32,7 @@ pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SE
      look_at = CASE WHEN m.look_at > $15 AND m.look_at <= v.check_at THEN m.look_at ELSE v.check_at END, \
      requeue_at = v.requeue_at, waits_for = v.waits_for, sent_at = coalesce(v.sent_at, m.sent_at), \
      delivered_at = coalesce(v.delivered_at, m.delivered_at), failure_code = v.failure_code, \
-     failure_detail = v.failure_detail, failures = v.failures, \
+     failure_detail = CASE WHEN m.erased_at IS NULL THEN v.failure_detail END, failures = v.failures, \
      ended_at = CASE WHEN v.check_at IS NULL THEN coalesce(m.ended_at, $15) END FROM v \
      WHERE m.id = v.id AND m.version = v.version AND v.state IS NOT NULL RETURNING m.id), \
      held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT m.id FROM v JOIN messages AS m \

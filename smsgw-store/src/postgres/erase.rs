@@ -20,7 +20,7 @@ pub(super) const ONE: &str = "SELECT recipient, ended_at IS NOT NULL, erased_at 
 
 /// Ids, and what is left of the recipients. Rows are locked in the order of their ids, so that two that erase the same
 /// wait for each other and never both.
-pub(super) const ERASE: &str = "UPDATE messages AS m SET body = '', recipient = v.recipient, \
+pub(super) const ERASE: &str = "UPDATE messages AS m SET body = '', failure_detail = NULL, recipient = v.recipient, \
      erased_at = (SELECT smsgw_now()) FROM (SELECT v.* FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[])) \
      AS v (id, recipient) JOIN messages AS m ON m.id = v.id WHERE m.erased_at IS NULL ORDER BY v.id FOR UPDATE OF m) \
      AS v WHERE m.id = v.id";

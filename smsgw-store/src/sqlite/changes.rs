@@ -20,7 +20,7 @@ pub(super) const UPDATE: Batch = Batch {
            due_at = ifnull(v.column6, due_at), check_at = v.column7, requeue_at = v.column8, \
            waits_for = v.column9, sent_at = ifnull(v.column10, sent_at), \
            delivered_at = ifnull(v.column11, delivered_at), failure_code = v.column12, \
-           failure_detail = v.column13, failures = v.column14, \
+           failure_detail = iif(erased_at IS NULL, v.column13, NULL), failures = v.column14, \
            ended_at = iif(v.column7 IS NULL, ifnull(ended_at, v.column15), NULL) FROM (VALUES ",
     row: "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     tail: ") AS v WHERE messages.seq = v.column1",

@@ -24,7 +24,7 @@ pub(super) const ONE: &str = "SELECT json_array(seq, hex(recipient), ended_at IS
 
 /// Number, what is left of the recipient, and the time.
 pub(super) const ERASE: Batch = Batch {
-    head: "UPDATE messages SET body = '', recipient = v.column2, erased_at = v.column3 FROM (VALUES ",
+    head: "UPDATE messages SET body = '', failure_detail = NULL, recipient = v.column2, erased_at = v.column3 FROM (VALUES ",
     row: "(?,?,?)",
     tail: ") AS v WHERE messages.seq = v.column1",
 };

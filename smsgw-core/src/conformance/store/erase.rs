@@ -5,8 +5,9 @@ use super::ground::{Ground, MOMENT};
 use super::inbox;
 use crate::conformance::Stage;
 use crate::id::MessageId;
+use crate::message::Failure;
 use crate::pseudonym::Pseudonyms;
-use crate::state::{ReportState, State};
+use crate::state::{Change, Fence, Report, ReportState, State};
 use crate::store::{Advanced, Erased, Inserted};
 
 pub(super) fn pseudonyms() -> Pseudonyms {
@@ -120,4 +121,26 @@ pub(super) async fn received_sms_is_erased(stage: &Stage<dyn StoreFixture>) {
     assert!(first.erased_at.is_some());
     let again = ground.store.receive(&[old]).await.expect("receive");
     assert_eq!(again, [crate::store::Received::Duplicate], "it is known by its id");
+}
+
+pub(super) async fn words_of_a_device_are_erased(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let words = |ground: &Ground| {
+        let failure = Some(Failure::from_device("no way to +5351234567"));
+        Change::Reported(Report { id: ground.id(), state: ReportState::Undelivered, failure, attempt: None })
+    };
+    let fence = Fence::Device(ground.device);
+    let (said, late) = (ground.dispatched().await, ground.dispatched().await);
+    ground.advance(said, fence, words(&ground)).await;
+    ground.report(late, ReportState::Sent).await;
+    assert!(ground.read(said).await.failure.is_some_and(|failure| failure.detail.is_some()));
+    for id in [said, late] {
+        ground.store.erase_message(ground.account, id, &pseudonyms()).await.expect("erase_message");
+    }
+    ground.advance(late, fence, words(&ground)).await;
+    for id in [said, late] {
+        let message = ground.read(id).await;
+        assert_eq!(message.state, State::Undelivered);
+        assert_eq!(message.failure, Some(Failure { code: "other".into(), detail: None }));
+    }
 }

@@ -209,6 +209,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             erasing_goes_on_where_it_stopped,
             sent_message_is_erased_and_still_delivered,
             one_message_is_erased_when_asked,
+            words_of_a_device_are_erased,
             erased_message_is_not_sent_again,
             received_sms_is_erased;
         inbox:

@@ -83,19 +83,21 @@ impl Handle {
     pub async fn close_account(&self, id: AccountId) -> Result<Option<Account>> {
         let patch = AccountPatch { role: None, closed_at: Some(self.0.clock.now()) };
         let Some(account) = self.0.store.update_account(id, patch).await? else { return Ok(None) };
-        let mut after = None;
+        let (mut after, mut outcome) = (None, Ok(()));
         loop {
             let page = self.0.store.devices(id, after, PAGE).await?;
             for device in &page.items {
                 for key in self.0.store.keys(device.id).await? {
                     if key.is_valid(self.0.clock.now()) {
-                        self.revoke_key(id, device.id, key.id).await?;
+                        // A broker that cannot be told now is told later: the others are not to wait for it.
+                        let revoked = self.revoke_key(id, device.id, key.id).await.map(drop);
+                        outcome = outcome.and(revoked);
                     }
                 }
             }
             after = page.next;
             if after.is_none() {
-                return Ok(Some(account));
+                return outcome.map(|()| Some(account));
             }
         }
     }
@@ -164,8 +166,8 @@ impl Handle {
         self.0.store.revoke_token(account, id, self.0.clock.now()).await
     }
 
-    /// Makes another token like this one, which ends after `grace`, 30 days at most. `None` where there is no such token or
-    /// it has ended.
+    /// Makes another token like this one, which ends after `grace`, 30 days at most. `None` where there is no such token,
+    /// or it has ended or was replaced before.
     ///
     /// # Errors
     /// Any error of the store; `Internal` where the operating system has no random numbers.
@@ -176,9 +178,11 @@ impl Handle {
         grace: Duration,
     ) -> Result<Option<(Credential, Token)>> {
         let now = self.0.clock.now();
-        let ends = |token: &Token| [token.expires_at, token.revoked_at].into_iter().flatten().min();
+        let ends = |token: &Token| token.expires_at;
         let tokens = self.0.store.tokens(account).await?;
-        let is_it = |token: &Token| token.id == id && ends(token).is_none_or(|end| now < end);
+        // One that was replaced is not replaced again: whoever has it only has it for a while.
+        let lives = |token: &Token| token.revoked_at.is_none() && ends(token).is_none_or(|end| now < end);
+        let is_it = |token: &Token| token.id == id && lives(token);
         let Some(old) = tokens.into_iter().find(is_it) else { return Ok(None) };
         let new = NewToken { name: old.name, scopes: old.scopes, expires_at: old.expires_at };
         let made = self.create_token(account, new).await?;

@@ -56,6 +56,15 @@ impl Row {
         message.body = Body::from_stored("");
         message.to = pseudonyms.of_number(message.to);
         message.erased_at = message.erased_at.or(Some(now));
+        self.forget_detail();
+    }
+
+    /// Forgets what a device said in its own words, where the message is erased: a number may be among them.
+    pub(super) fn forget_detail(&mut self) {
+        let is_erased = self.message.erased_at.is_some();
+        if let Some(failure) = self.message.failure.as_mut().filter(|_| is_erased) {
+            failure.detail = None;
+        }
     }
 
     /// Writes the state that the message has into its history.

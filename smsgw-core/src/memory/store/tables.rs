@@ -71,6 +71,8 @@ impl Indexes {
             _ => {}
         }
         self.enter(message);
+        row.forget_detail();
+        let message = &row.message;
         let moved = Moved {
             id: message.id,
             account: message.account,
