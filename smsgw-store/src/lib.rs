@@ -6,6 +6,8 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod erased;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod handover;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

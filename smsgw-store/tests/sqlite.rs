@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use smsgw_core::error::{ErrorKind, Result};
 use smsgw_core::id::{AccountId, IdSource};
 use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::segment::Encoding;
-use smsgw_core::state::State;
+use smsgw_core::state::{Change, Fence, State, Transition};
 use smsgw_core::store::{Inserted, Insertion, MessageQuery, MessageStore, Store};
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_store::sqlite::{SqliteConfig, SqliteStore};
@@ -227,6 +228,38 @@ async fn a_dropped_store_closes_its_file() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(count(&open(&path).await.expect("open")).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_erased_is_not_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("smsgw.db");
+    let store = open(&path).await.expect("open");
+    let ids = IdSource::new();
+    let mut rows: Vec<_> = (0..500).map(|_| insertion(&ids)).collect();
+    for row in &mut rows {
+        row.message.body = Body::new("only for you").expect("a body");
+    }
+    store.insert(&rows).await.expect("insert");
+    let holds = |text: &str| {
+        let file = std::fs::read(&path).expect("the file");
+        file.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    let cancel = Change::Cancel { device: None, by_asking: false };
+    let cancel = |row: &Insertion| Transition {
+        id: row.message.id,
+        fence: Fence::Account(account()),
+        change: cancel.clone(),
+    };
+    store.advance(&rows.iter().map(cancel).collect::<Vec<_>>()).await.expect("advance");
+    store.close().await.expect("close");
+    assert!(holds("only for you") && holds("+5351234567"));
+    let store = open(&path).await.expect("open");
+    let far = SystemClock.now() + Duration::from_secs(60);
+    let erased = store.erase(far, 1_000, &Pseudonyms::new(&[1; 32])).await.expect("erase");
+    assert_eq!(erased, 500);
+    store.close().await.expect("close");
+    assert!(!holds("only for you") && !holds("+5351234567"));
 }
 
 #[tokio::test]

@@ -9,11 +9,12 @@ use std::time::Duration;
 use smsgw_core::device::{Device, Protocol};
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
 use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Change, Fence, Reason, State, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, DeviceStore, DueQuery, InboxQuery, InboxStore, Insertion, MessageQuery, MessageStore,
-    Pull, ReceivedSms,
+    Advanced, Claim, DeviceStore, DueQuery, Erased, InboxQuery, InboxStore, Insertion, MessageQuery,
+    MessageStore, Pull, ReceivedSms,
 };
 use smsgw_core::time::{Clock, ManualClock, Timestamp};
 use smsgw_store::sqlite::{SqliteConfig, SqliteStore};
@@ -132,10 +133,14 @@ impl Bench {
     }
 
     async fn run(&self, sql: String) {
+        assert_eq!(self.affected(sql).await, 1);
+    }
+
+    async fn affected(&self, sql: String) -> u64 {
         let mut conn = SqliteConnection::connect(&self.path().display().to_string()).await.expect("SQLite");
         sqlx::raw_sql("PRAGMA ignore_check_constraints = ON").execute(&mut conn).await.expect("a pragma");
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("our table");
-        assert_eq!(done.rows_affected(), 1);
+        done.rows_affected()
     }
 }
 
@@ -231,6 +236,27 @@ async fn advance_goes_on() {
 }
 
 #[tokio::test]
+async fn all_that_is_over_is_erased() {
+    for damage in ["recipient = 'sip:alice'", "recipient = CAST(x'ff' AS TEXT)", "state = 'lost'", "sim = -1"]
+    {
+        let bench = Bench::fresh().await;
+        let ids = bench.messages(account(), 3).await;
+        let cancel = Change::Cancel { device: None, by_asking: false };
+        let by = |id: &_| Transition { id: *id, fence: Fence::Account(account()), change: cancel.clone() };
+        bench.store.advance(&ids.iter().map(by).collect::<Vec<_>>()).await.expect("advance");
+        bench.damage(ids[0], damage).await;
+        bench.clock.advance(LIFE);
+        let pseudonyms = Pseudonyms::new(&[1; 32]);
+        let one = bench.store.erase_message(account(), ids[1], &pseudonyms).await.expect("erase_message");
+        assert_eq!(one, Some(Erased::Done));
+        let erase = async || bench.store.erase(bench.clock.now(), 10, &pseudonyms).await.expect("erase");
+        assert_eq!([erase().await, erase().await], [2, 0], "{damage}");
+        let kept = "DELETE FROM messages WHERE body <> '' OR recipient NOT GLOB '~[0-9a-f]*'";
+        assert_eq!(bench.affected(kept.into()).await, 0, "{damage}");
+    }
+}
+
+#[tokio::test]
 async fn pages_hold_what_can_be_read() {
     let bench = Bench::fresh().await;
     let mut ids = bench.messages(account(), 9).await;
@@ -305,6 +331,7 @@ async fn other_lists_hold_what_can_be_read() {
             body: "hola".into(),
             sim: None,
             received_at: now,
+            erased_at: None,
         };
         bench.store.receive(&[sms]).await.expect("receive");
         devices.push(id);

@@ -13,14 +13,16 @@ use sqlx::sqlite::SqliteConnection;
 use super::sql::{Args, Batch, Script, part, parts};
 use crate::looks::looks;
 
-/// What is written of a message when its state changes. A null time keeps the one that is there.
+/// What is written of a message when its state changes. A null time keeps the one that is there. One that nobody looks
+/// after any more is over since the first time that this was so.
 pub(super) const UPDATE: Batch = Batch {
     head: "UPDATE messages SET state = v.column2, reason = v.column3, device = v.column4, epoch = v.column5, \
            due_at = ifnull(v.column6, due_at), check_at = v.column7, requeue_at = v.column8, \
            waits_for = v.column9, sent_at = ifnull(v.column10, sent_at), \
            delivered_at = ifnull(v.column11, delivered_at), failure_code = v.column12, \
-           failure_detail = v.column13, failures = v.column14 FROM (VALUES ",
-    row: "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+           failure_detail = v.column13, failures = v.column14, \
+           ended_at = iif(v.column7 IS NULL, ifnull(ended_at, v.column15), NULL) FROM (VALUES ",
+    row: "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     tail: ") AS v WHERE messages.seq = v.column1",
 };
 
@@ -167,7 +169,9 @@ impl Changes {
     pub(super) async fn write(self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         for number in parts(self.messages.len().max(self.events.len())) {
             let mut script = Script::default();
-            script.add(&UPDATE, part(&self.messages, number), bind_changed)?;
+            script.add(&UPDATE, part(&self.messages, number), |args, changed| {
+                bind_changed(args, changed, self.now)
+            })?;
             add_events(&mut script, part(&self.events, number))?;
             script.execute(conn).await?;
         }
@@ -175,7 +179,7 @@ impl Changes {
     }
 }
 
-fn bind_changed(args: &mut Args, changed: &Changed) -> Result<(), BoxDynError> {
+fn bind_changed(args: &mut Args, changed: &Changed, now: Timestamp) -> Result<(), BoxDynError> {
     let next = &changed.next;
     let (check_at, requeue_at) = looks(next.state, next.check_at, changed.expires_at);
     args.add(changed.seq)?;
@@ -191,7 +195,8 @@ fn bind_changed(args: &mut Args, changed: &Changed) -> Result<(), BoxDynError> {
     args.add_time_or_null(changed.delivered_at)?;
     args.add(next.failure.as_ref().map(|failure| failure.code.as_str()))?;
     args.add(next.failure.as_ref().and_then(|failure| failure.detail.as_deref()))?;
-    args.add(next.failures)
+    args.add(next.failures)?;
+    args.add_time(now)
 }
 
 /// Has `script` write `events`, in order.

@@ -32,6 +32,8 @@ impl Connector {
             // A commit is on the disk when it returns: what was accepted is never lost.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is erased is overwritten: its page is written in any case.
+            .pragma("secure_delete", "fast")
             // In KiB. The pages of a full group of operations, so that none is written before its commit.
             .pragma("cache_size", "-32768")
             // Each batch statement in up to ten lengths.

@@ -21,7 +21,7 @@ async fn fresh() -> (TempDir, SqliteStore) {
 /// An account whose name takes ten pages.
 fn large(n: u128) -> Account {
     let name = format!("{n}{}", "x".repeat(40_960));
-    Account { id: Uuid::from_u128(n).into(), name, created_at: Timestamp::EPOCH }
+    Account::new(Uuid::from_u128(n).into(), name, Timestamp::EPOCH)
 }
 
 /// Runs a statement on the connection that writes.
@@ -53,7 +53,7 @@ async fn a_full_disk_refuses_and_recovers() {
 async fn an_operation_that_fails_takes_nobody_with_it() {
     let (_directory, store) = fresh().await;
     let (one, two) = (large(1), large(2));
-    let broken = "INSERT INTO accounts VALUES (x'09', 'half', 0); INSERT INTO nowhere VALUES (1)";
+    let broken = "INSERT INTO accounts (id, name, created_at) VALUES (x'09', 'half', 0); INSERT INTO nowhere VALUES (1)";
     // On one thread all are in the channel before the writer sees the first: one group.
     let (first, failed, second) =
         tokio::join!(store.ensure_account(&one), control(&store, broken), store.ensure_account(&two));

@@ -4,14 +4,16 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId, ReportId};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::store::{Cursor, InboxQuery, InboxStore, Page, Received, ReceivedSms};
+use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::SqliteStore;
 use super::classify::is_repeated;
 use super::rows::Micros;
 use super::sql::{Args, Batch, Script, part, parts};
 use super::writer::Transaction;
+use super::{SqliteStore, erase};
 
 const INSERT: Batch = Batch {
     head: "INSERT INTO inbox (device, id, account, sender, body, sim, received_at) \
@@ -27,7 +29,7 @@ pub(super) const EXISTING: Batch = Batch {
 };
 
 /// A page: ?1 account, ?2 and ?3 the place it ends before, ?4 device, ?5 limit.
-pub(super) const PAGE: &str = "SELECT json_array(hex(id), hex(account), hex(device), sender, body, sim, received_at) FROM inbox \
+pub(super) const PAGE: &str = "SELECT json_array(hex(id), hex(account), hex(device), sender, body, sim, received_at, erased_at) FROM inbox \
      WHERE account = ?1 AND (received_at, id) < (?2, ?3) AND (?4 IS NULL OR device = ?4) \
      ORDER BY received_at DESC, id DESC LIMIT ?5";
 
@@ -53,6 +55,14 @@ impl InboxStore for SqliteStore {
         let rows: Vec<ReceivedRow> = self.read_page("inbox", PAGE, query.limit, args).await?;
         let rows = rows.into_iter().map(ReceivedSms::from).collect();
         Ok(Page::from_rows(rows, query.limit, |row| Cursor { at: row.received_at, id: *row.id.as_uuid() }))
+    }
+
+    async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let pseudonyms = pseudonyms.clone();
+        self.write("erase_received", max, move |transaction| {
+            Box::pin(async move { erase::erase_received(transaction, before, max, &pseudonyms).await })
+        })
+        .await
     }
 }
 
@@ -111,6 +121,7 @@ struct ReceivedRow {
     body: String,
     sim: Option<u8>,
     received_at: Micros,
+    erased_at: Option<Micros>,
 }
 
 impl From<ReceivedRow> for ReceivedSms {
@@ -123,6 +134,7 @@ impl From<ReceivedRow> for ReceivedSms {
             body: row.body,
             sim: row.sim,
             received_at: row.received_at.0,
+            erased_at: row.erased_at.map(|at| at.0),
         }
     }
 }

@@ -5,9 +5,11 @@ use async_trait::async_trait;
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Message, MessageEvent};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::state::{State, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+    Advanced, Claim, Cursor, Due, DueQuery, Erased, Inserted, Insertion, MessageQuery, MessageStore, Page,
+    Pull,
 };
 use smsgw_core::time::Timestamp;
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use super::classify::classify;
 use super::damaged::{Name, Rows};
 use super::rows::{EventRow, MessageRow, message_json};
 use super::sql::{Args, Batch, fetch_first_good};
-use super::{SqliteStore, advance, claim, due, insert};
+use super::{SqliteStore, advance, claim, due, erase, insert};
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_json!(), " FROM messages WHERE id = ? AND account = ?");
@@ -106,6 +108,27 @@ impl MessageStore for SqliteStore {
             .await
     }
 
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let pseudonyms = pseudonyms.clone();
+        self.write("erase", max, move |transaction| {
+            Box::pin(async move { erase::erase(transaction, before, max, &pseudonyms).await })
+        })
+        .await
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        let pseudonyms = pseudonyms.clone();
+        self.write("erase_message", 1, move |transaction| {
+            Box::pin(async move { erase::erase_message(transaction, account, id, &pseudonyms).await })
+        })
+        .await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         let rows: Vec<MessageRow> = self.read("message", ONE, owned(account, id)).await?;
         Ok(rows.into_iter().next().map(Message::from))
@@ -143,7 +166,8 @@ impl MessageStore for SqliteStore {
     }
 }
 
-fn owned(account: AccountId, id: MessageId) -> sqlx::Result<Args> {
+/// The parameters of a question after one message of an account.
+pub(super) fn owned(account: AccountId, id: MessageId) -> sqlx::Result<Args> {
     Args::of(|args| {
         args.add_id(id.as_uuid())?;
         args.add_id(account.as_uuid())

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod advance;
+mod audit;
 mod changes;
 mod claim;
 mod classify;
@@ -10,6 +11,7 @@ mod connect;
 mod damaged;
 mod devices;
 mod due;
+mod erase;
 #[cfg(test)]
 mod faults;
 mod file;
@@ -22,6 +24,7 @@ mod migrate;
 mod plans;
 mod rows;
 mod sql;
+mod tokens;
 mod writer;
 
 use std::fmt;

@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::sql::Batch;
-use super::{advance, changes, claim, damaged, devices, due, inbox, insert, keys, messages, migrate, rows};
+use super::{accounts, advance, audit, changes, claim, damaged, devices, due, erase, inbox, insert, keys};
+use super::{messages, migrate, rows, tokens};
 
 fn of_three(batch: &Batch) -> String {
     let mut sql = String::new();
@@ -43,6 +44,19 @@ fn statements() -> Vec<(String, &'static str)> {
         (keys::OF_DEVICE.into(), "device_keys_newest"),
         (of_three(&inbox::EXISTING), "SEARCH inbox USING PRIMARY KEY"),
         (inbox::PAGE.into(), "inbox_newest"),
+        (erase::ENDED.into(), "messages_ended"),
+        (erase::ONE.into(), by_id),
+        (of_three(&erase::ERASE), by_seq),
+        (erase::RECEIVED.into(), "inbox_kept"),
+        (of_three(&erase::ERASE_RECEIVED), "SEARCH inbox USING PRIMARY KEY"),
+        (accounts::PAGE.into(), "accounts_newest"),
+        (tokens::ONE.into(), "SEARCH t USING PRIMARY KEY"),
+        (tokens::OF_ACCOUNT.into(), "tokens_newest"),
+        (audit::PAGE.into(), "SEARCH audit USING PRIMARY KEY"),
+        (audit::OF_ACCOUNT.into(), "audit_account"),
+        (audit::OF_CREDENTIAL.into(), "audit_credential"),
+        (audit::OF_DEVICE.into(), "audit_device"),
+        (audit::FORGET.into(), "SEARCH audit USING PRIMARY KEY"),
     ]
 }
 

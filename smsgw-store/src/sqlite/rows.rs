@@ -37,6 +37,7 @@ pub(super) struct MessageRow {
     failure_code: Option<String>,
     failure_detail: Option<String>,
     failures: u32,
+    erased_at: Option<Micros>,
 }
 
 /// A [`MessageRow`].
@@ -44,7 +45,7 @@ macro_rules! message_json {
     () => {
         "json_array(seq, hex(id), hex(account), state, reason, recipient, body, nullif(hex(device), ''), \
          device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, expires_at, sent_at, \
-         delivered_at, failure_code, failure_detail, failures)"
+         delivered_at, failure_code, failure_detail, failures, erased_at)"
     };
 }
 pub(super) use message_json;
@@ -79,6 +80,7 @@ impl From<MessageRow> for Message {
             delivered_at: row.delivered_at.map(|at| at.0),
             failure: row.failure_code.map(|code| Failure { code, detail: row.failure_detail }),
             failures: row.failures,
+            erased_at: row.erased_at.map(|at| at.0),
         }
     }
 }
