@@ -8,6 +8,7 @@ use smsgw_core::conformance::REQUIRE;
 use smsgw_core::error::{Error, ErrorKind};
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
 use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::queue::{Job, Queue};
 use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Change, Fence, Reason, Report, ReportState, State, Transition};
@@ -361,6 +362,52 @@ async fn overlapping_batches_in_opposite_orders_never_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gateways_that_erase_at_once_share_the_work() {
+    let Some(config) = place("erasing") else { return };
+    let stores = [Arc::new(connect(&config).await), Arc::new(connect(&config).await)];
+    let source = IdSource::new();
+    let ids = inserted(&stores[0], &source, 1_000).await;
+    stores[0].claim(&claims(&ids), LEASE).await.expect("claim");
+    let report = |state| {
+        let by = |id: &MessageId| {
+            let report = Report { id: source.next(SystemClock.now()), state, failure: None, attempt: None };
+            Transition { id: *id, fence: Fence::Device(device()), change: Change::Reported(report) }
+        };
+        ids.iter().rev().map(by).collect::<Vec<_>>()
+    };
+    stores[0].advance(&report(ReportState::Sent)).await.expect("advance");
+    // Whatever stands there goes.
+    let damage = "UPDATE erasing.messages SET recipient = 'sip:alice' \
+         WHERE id IN (SELECT id FROM erasing.messages LIMIT 10)";
+    control(&config.url, damage).await;
+    let before = SystemClock.now() + LEASE;
+    let tasks = stores.clone().map(|store| {
+        tokio::spawn(async move {
+            let mut erased = 0;
+            loop {
+                match store.erase(before, 70, &Pseudonyms::new(&[1; 32])).await.expect("no deadlock") {
+                    0 => return erased,
+                    more => erased += more,
+                }
+            }
+        })
+    });
+    // Meanwhile they are delivered, which is no reason to pass any by.
+    let outcomes = stores[1].advance(&report(ReportState::Delivered)).await.expect("advance");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Advanced::Applied(_))));
+    let mut erased = 0;
+    for task in tasks {
+        erased += task.await.expect("the task ends");
+    }
+    assert_eq!(erased, 1_000, "each once");
+    let page = stores[0].messages(&MessageQuery::new(account(), 2_000)).await.expect("messages");
+    let is_erased = |message: &Message| {
+        message.state == State::Delivered && message.to.is_pseudonym() && message.body.expose().is_empty()
+    };
+    assert!(page.items.iter().all(is_erased));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dropped_calls_leave_connections_clean() {
     let Some(config) = place("dropped") else { return };
     // One connection, so that each call gets the one that the last has left.
@@ -431,6 +478,7 @@ async fn a_received_zero_is_replaced_and_keeps_nobody_out() {
         body: body.into(),
         sim: None,
         received_at: now,
+        erased_at: None,
     };
     let batch = [sms("a\0b"), sms("hola")];
     assert_eq!(store.receive(&batch).await.expect("receive"), [Received::New, Received::New]);

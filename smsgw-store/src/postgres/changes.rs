@@ -20,6 +20,7 @@ use crate::looks::looks;
 /// never both. Lists are hidden from the planner behind `(SELECT …)`: however long they are, it looks up each id in the
 /// index. The `IS TRUE` keeps it from joining two lists, which it thinks are short, by going through one for each entry
 /// of the other. An early time to look at a message is left as it is: it is not worth a change of the index.
+/// One that nobody looks after any more is over since the first time that this was so.
 pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
      (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::uuid[]), \
@@ -31,7 +32,8 @@ pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SE
      look_at = CASE WHEN m.look_at > $15 AND m.look_at <= v.check_at THEN m.look_at ELSE v.check_at END, \
      requeue_at = v.requeue_at, waits_for = v.waits_for, sent_at = coalesce(v.sent_at, m.sent_at), \
      delivered_at = coalesce(v.delivered_at, m.delivered_at), failure_code = v.failure_code, \
-     failure_detail = v.failure_detail, failures = v.failures FROM v \
+     failure_detail = v.failure_detail, failures = v.failures, \
+     ended_at = CASE WHEN v.check_at IS NULL THEN coalesce(m.ended_at, $15) END FROM v \
      WHERE m.id = v.id AND m.version = v.version AND v.state IS NOT NULL RETURNING m.id), \
      held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT m.id FROM v JOIN messages AS m \
      ON m.id = v.id AND m.version = v.version WHERE v.state IS NULL), \

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use smsgw_core::error::Result;
 use smsgw_core::id::{DeviceId, ReportId};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::store::{Cursor, InboxQuery, InboxStore, Page, Received, ReceivedSms};
+use smsgw_core::time::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
-use super::PostgresStore;
-use super::rows::{Columns, device_uuid, end_of, limit};
+use super::rows::{Columns, device_uuid, end_of, limit, storable};
+use super::{PostgresStore, erase};
 
 /// Adds what is not there, and answers what it has added.
 pub(super) const INSERT: &str = "INSERT INTO inbox (device, id, account, received_at, sim, sender, body) \
@@ -17,7 +19,7 @@ pub(super) const INSERT: &str = "INSERT INTO inbox (device, id, account, receive
      ON CONFLICT (device, id) DO NOTHING RETURNING device, id";
 
 /// A page: $1 account, $2 and $3 the place it ends before, $4 device, $5 limit.
-pub(super) const PAGE: &str = "SELECT id, account, device, sender, body, sim, received_at FROM inbox \
+pub(super) const PAGE: &str = "SELECT id, account, device, sender, body, sim, received_at, erased_at FROM inbox \
      WHERE account = $1 AND (received_at, id) < ($2, $3) AND ($4::uuid IS NULL OR device = $4) \
      ORDER BY received_at DESC, id DESC LIMIT $5";
 
@@ -52,6 +54,15 @@ impl InboxStore for PostgresStore {
             .await?;
         Ok(Page::from_rows(rows, most, |row| Cursor { at: row.received_at, id: *row.id.as_uuid() }))
     }
+
+    async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let pseudonyms = pseudonyms.clone();
+        self.run("erase_received", move |conn| {
+            let pseudonyms = pseudonyms.clone();
+            Box::pin(async move { erase::erase_received(conn, before, max, &pseudonyms).await })
+        })
+        .await
+    }
 }
 
 /// Sorted, so that two that receive the same wait for each other and never both.
@@ -84,12 +95,6 @@ async fn receive(conn: &mut PgConnection, batch: &[ReceivedSms]) -> sqlx::Result
     Ok(batch.iter().map(outcome).collect())
 }
 
-/// `text` as PostgreSQL takes it. An SMS that somebody else has sent is not to be lost for a U+0000 in it, nor to keep
-/// those that came with it out.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
 fn sms(row: &PgRow) -> sqlx::Result<ReceivedSms> {
     let mut columns = Columns::of(row);
     Ok(ReceivedSms {
@@ -100,5 +105,6 @@ fn sms(row: &PgRow) -> sqlx::Result<ReceivedSms> {
         body: columns.take()?,
         sim: columns.small_or_null()?,
         received_at: columns.time()?,
+        erased_at: columns.time_or_null()?,
     })
 }

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Message, MessageEvent};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::state::{State, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, Cursor, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+    Advanced, Claim, Cursor, Due, DueQuery, Erased, Inserted, Insertion, MessageQuery, MessageStore, Page,
+    Pull,
 };
 use smsgw_core::time::Timestamp;
 use sqlx::Row;
@@ -16,7 +18,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::rows::{Columns, MessageRow, device_uuid, end_of, event, limit, message_columns, owned};
-use super::{PostgresStore, advance, claim, due, insert};
+use super::{PostgresStore, advance, claim, due, erase, insert};
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_columns!(), " FROM messages AS m WHERE m.id = $1 AND m.account = $2");
@@ -108,6 +110,29 @@ impl MessageStore for PostgresStore {
 
     async fn forget_keys(&self, max: usize) -> Result<usize> {
         self.run("forget_keys", move |conn| Box::pin(insert::forget_keys(conn, max))).await
+    }
+
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        let pseudonyms = pseudonyms.clone();
+        self.run("erase", move |conn| {
+            let pseudonyms = pseudonyms.clone();
+            Box::pin(async move { erase::erase(conn, before, max, &pseudonyms).await })
+        })
+        .await
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        let pseudonyms = pseudonyms.clone();
+        self.run("erase_message", move |conn| {
+            let pseudonyms = pseudonyms.clone();
+            Box::pin(async move { erase::erase_message(conn, account, id, &pseudonyms).await })
+        })
+        .await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

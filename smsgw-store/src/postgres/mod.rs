@@ -2,12 +2,14 @@
 
 mod accounts;
 mod advance;
+mod audit;
 mod changes;
 mod claim;
 mod classify;
 mod config;
 mod devices;
 mod due;
+mod erase;
 mod inbox;
 mod insert;
 mod keys;
@@ -19,6 +21,7 @@ mod pulse;
 mod queue;
 mod rows;
 mod session;
+mod tokens;
 
 use std::fmt;
 use std::time::Duration;

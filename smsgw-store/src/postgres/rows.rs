@@ -2,6 +2,7 @@
 
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Body, Failure, Message, MessageEvent, Priority};
+use smsgw_core::phone::PhoneNumber;
 use smsgw_core::queue::Job;
 use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Head, Reason, State};
@@ -50,8 +51,18 @@ impl<'r> Columns<'r> {
         self.take::<&[u8]>()?.try_into().map_err(|_| unreadable())
     }
 
+    /// As [`Columns::bytes`], where there are any.
+    pub(super) fn bytes_or_null<const N: usize>(&mut self) -> sqlx::Result<Option<[u8; N]>> {
+        self.take::<Option<&[u8]>>()?.map(|bytes| bytes.try_into().map_err(|_| unreadable())).transpose()
+    }
+
     /// A number of the range that it was written from.
     pub(super) fn number<T: TryFrom<i32>>(&mut self) -> sqlx::Result<T> {
+        T::try_from(self.take()?).map_err(|_| unreadable())
+    }
+
+    /// As [`Columns::number`], of a larger column.
+    pub(super) fn large<T: TryFrom<i64>>(&mut self) -> sqlx::Result<T> {
         T::try_from(self.take()?).map_err(|_| unreadable())
     }
 
@@ -105,6 +116,12 @@ pub(super) fn epoch_code(epoch: u32) -> i32 {
     epoch.try_into().unwrap_or(i32::MAX)
 }
 
+/// `text` as PostgreSQL takes it. What somebody else has sent is not to be lost for a U+0000 in it, nor to keep what came
+/// with it out.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// How many rows are wanted at most.
 pub(super) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
@@ -125,7 +142,7 @@ macro_rules! message_columns {
     () => {
         "m.version, m.id, m.account, m.state, m.reason, m.recipient, m.body, m.device, m.device_fixed, m.sim, \
          m.encoding, m.segments, m.priority, m.epoch, m.created_at, m.due_at, m.expires_at, m.sent_at, \
-         m.delivered_at, m.failure_code, m.failure_detail, m.failures"
+         m.delivered_at, m.failure_code, m.failure_detail, m.failures, m.erased_at"
     };
 }
 pub(super) use message_columns;
@@ -138,7 +155,7 @@ impl MessageRow {
             account: columns.id()?,
             state: columns.word(State::parse)?,
             reason: columns.word_or_null(Reason::parse)?,
-            to: columns.word(|text| text.parse().ok())?,
+            to: columns.word(|text| PhoneNumber::from_stored(text).ok())?,
             body: Body::from_stored(columns.take::<&str>()?),
             device: columns.id_or_null()?,
             device_fixed: columns.take()?,
@@ -157,6 +174,7 @@ impl MessageRow {
                 code.map(|code| Failure { code, detail })
             },
             failures: columns.number()?,
+            erased_at: columns.time_or_null()?,
         };
         Ok(Self { version, message })
     }
