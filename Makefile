@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc bench vectors
+.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,15 @@ lint: ## run clippy, warnings denied
 
 doc: ## build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(FEATURES) --no-deps
+
+deny: ## check licences, sources and known vulnerabilities of all dependencies
+	./tests/supply/deny.sh
+
+sbom: ## write the software bill of materials, CycloneDX JSON, to target/sbom.json
+	./tests/supply/sbom.py target/sbom.json
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (600); needs a nightly Rust and cargo-fuzz
+	./fuzz/run.sh
 
 bench: ## measure the dispatch throughput
 	$(CARGO) bench --locked

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust, and says so: a C compiler, curl, two Python virtual environments (in which the
-# device of the original protocol runs on the two versions of paho-mqtt that are in use), and the servers that the tests
+# Installs what the tests need beside Rust, and says so: a C compiler, curl, three Python virtual environments (in two of them
+# the device of the original protocol runs on the versions of paho-mqtt that are in use, in the third the API's description is
+# tried out), and the servers that the tests
 # start for themselves. Nothing is touched but .venv-* and Debian's packages, where these are missing; no service of the
 # machine is started or changed.
 set -euo pipefail
@@ -47,3 +48,12 @@ for version in 1.6.1 2.1.0; do
         "$venv/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$version"
     fi
 done
+
+# Asks the API everything that its description allows, and much that it does not.
+version=4.32.5 venv=.venv-schemathesis
+if ! "$venv/bin/python" -c "import importlib.metadata as m; assert m.version('schemathesis') == '$version'" 2>/dev/null; then
+    echo "installing schemathesis $version into $venv" >&2
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+fi

@@ -1,8 +1,16 @@
 //! Accounts of devices on a broker outside, where that can be told who may come in.
 
+use std::sync::Arc;
+
+use smsgw::audit::AuditLog;
+use smsgw::auth::Authenticator;
 use smsgw::error::{ErrorKind, with_causes};
+use smsgw::guard::BrokerGuard;
+use smsgw::mqtt::guard::DeviceGuard;
 use smsgw::mqtt::provision::{DynsecProvisioner, Lack};
 use smsgw::provision::Provisioner;
+use smsgw::store::Store;
+use smsgw::time::SystemClock;
 
 use crate::settings::{Mqtt, Outside};
 
@@ -26,6 +34,17 @@ pub(crate) async fn provisioner(mqtt: &Mqtt) -> Option<impl Provisioner> {
         }
         Ok(()) => Some(provisioner),
     }
+}
+
+/// What answers a broker outside that asks over HTTP who may come in.
+pub(crate) fn guard(mqtt: &Mqtt, store: &Arc<dyn Store>, audit: &AuditLog) -> Option<Arc<dyn BrokerGuard>> {
+    let Mqtt::Outside(outside) = mqtt else { return None };
+    let authenticator = Authenticator::new(store.clone(), SystemClock);
+    let guard = DeviceGuard::new(authenticator).with_audit(audit.clone());
+    Some(match &outside.shared {
+        Some(account) => Arc::new(guard.with_shared_account(account.clone())),
+        None => Arc::new(guard),
+    })
 }
 
 /// Whether the broker can be reached, and then whether it keeps its accounts apart.

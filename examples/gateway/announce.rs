@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use serde_json::json;
+use smsgw::key::Credential;
 
 use crate::broker::Way;
 use crate::demo::Demo;
@@ -30,20 +31,24 @@ impl Place {
         }
     }
 
-    pub(crate) fn announce(&self, demo: Option<&Demo>, is_json: bool) {
+    /// `admin` is the token of an administrator who was made just now: nobody is shown it again.
+    pub(crate) fn announce(&self, demo: Option<&Demo>, admin: Option<&Credential>, is_json: bool) {
         match is_json {
-            true => println!("{}", self.json(demo)),
-            false => self.words(demo),
+            true => println!("{}", self.json(demo, admin)),
+            false => self.words(demo, admin),
         }
     }
 
-    fn json(&self, demo: Option<&Demo>) -> serde_json::Value {
+    fn json(&self, demo: Option<&Demo>, admin: Option<&Credential>) -> serde_json::Value {
         let Self { http, plain, tls, store, queue, transport } = self;
         let mqtt = plain.as_ref().or(tls.as_ref());
         let mut all =
             json!({"http": http, "mqtt": mqtt, "store": store, "queue": queue, "transport": transport});
         if let Some(tls) = tls {
             all["mqtts"] = tls.as_str().into();
+        }
+        if let Some(admin) = admin {
+            all["admin_token"] = admin.expose().into();
         }
         if let Some(Demo { token, devices }) = demo {
             all["token"] = token.as_str().into();
@@ -52,7 +57,7 @@ impl Place {
         all
     }
 
-    fn words(&self, demo: Option<&Demo>) {
+    fn words(&self, demo: Option<&Demo>, admin: Option<&Credential>) {
         let Self { http, plain, tls, store, queue, .. } = self;
         let mut devices =
             [plain, tls].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("  ");
@@ -61,9 +66,14 @@ impl Place {
         }
         println!("smsgw is ready\n\n  API page  {http}/docs\n  devices   {devices}");
         let Some(Demo { token, .. }) = demo else {
-            return println!(
-                "  store     {store}\n  queue     {queue}\n  token     `gateway token` makes one\n"
-            );
+            println!("  store     {store}\n  queue     {queue}\n  token     `gateway token` makes one\n");
+            if let Some(admin) = admin {
+                println!(
+                    "  admin     {}\n\nThis token is shown once: keep it. It makes accounts and tokens.\n",
+                    admin.expose()
+                );
+            }
+            return;
         };
         println!("  token     {token}\n\nSend a message:\n");
         println!(

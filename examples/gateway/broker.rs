@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use smsgw::audit::AuditLog;
 use smsgw::auth::Authenticator;
 use smsgw::error::with_causes;
 use smsgw::mqtt::broker::{Broker, BrokerConfig};
@@ -22,15 +23,24 @@ pub(crate) struct Way {
     embedded: Option<Broker>,
 }
 
-pub(crate) async fn open(mqtt: &Mqtt, store: &Arc<dyn Store>) -> Result<Way, Box<dyn Error>> {
+pub(crate) async fn open(
+    mqtt: &Mqtt,
+    store: &Arc<dyn Store>,
+    audit: &AuditLog,
+) -> Result<Way, Box<dyn Error>> {
     match mqtt {
-        Mqtt::Embedded(config) => embedded(config, store).await,
+        Mqtt::Embedded(config) => embedded(config, store, audit).await,
         Mqtt::Outside(Outside { config, .. }) => Ok(outside(config)),
     }
 }
 
-async fn embedded(config: &BrokerConfig, store: &Arc<dyn Store>) -> Result<Way, Box<dyn Error>> {
-    let broker = Broker::start(config.clone(), Authenticator::new(store.clone(), SystemClock)).await;
+async fn embedded(
+    config: &BrokerConfig,
+    store: &Arc<dyn Store>,
+    audit: &AuditLog,
+) -> Result<Way, Box<dyn Error>> {
+    let authenticator = Authenticator::new(store.clone(), SystemClock);
+    let broker = Broker::start_with_audit(config.clone(), authenticator, audit.clone()).await;
     let broker = broker.map_err(|error| format!("{}; see --mqtt and --mqtt-tls", with_causes(&error)))?;
     Ok(Way {
         transport: Arc::new(MqttTransport::embedded(&broker)),

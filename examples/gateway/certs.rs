@@ -78,6 +78,8 @@ fn explain(dir: &Path) {
     println!(
         "The embedded broker with TLS, for devices that trust {dir}/ca.crt:\n\n  \
          MQTT_TLS_CERT={dir}/server.crt\n  MQTT_TLS_KEY={dir}/server.key\n\n\
+         The API with TLS, for clients that trust the same:\n\n  \
+         HTTP_TLS_CERT={dir}/server.crt\n  HTTP_TLS_KEY={dir}/server.key\n\n\
          To let in only devices that show a certificate ({dir}/client.crt and client.key):\n\n  \
          MQTT_CA_CERT={dir}/ca.crt\n\n\
          A Mosquitto of yours has the same as cafile, certfile and keyfile; the gateway then has:\n\n  \

@@ -7,6 +7,7 @@
 //! start.
 
 mod backends;
+mod over_tls;
 mod ports;
 
 use std::process::ExitCode;

@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use smsgw::gateway::{Handle, NewDevice};
+use smsgw::account::{Role, Scope, Scopes};
+use smsgw::gateway::{Handle, NewDevice, NewToken};
 use smsgw::id::DeviceId;
 
 /// Keeps every other gateway out of the data directory for as long as it is held.
@@ -53,8 +54,11 @@ impl Demo {
         };
         let account = handle.ensure_account("demo").await?.id;
         let authenticator = handle.authenticator();
-        if authenticator.token(&demo.token).await?.is_err() {
-            demo.token = handle.create_token(account, "demo", None).await?.0.expose().to_owned();
+        // Whoever tries it out may try everything.
+        handle.set_role(account, Role::Admin).await?;
+        if authenticator.token(&demo.token).await?.map_or(true, |principal| !principal.may(Scope::Admin)) {
+            let new = NewToken { scopes: Scopes::ALL, ..NewToken::new("demo") };
+            demo.token = handle.create_token(account, new).await?.0.expose().to_owned();
         }
         let mut valid = Vec::new();
         for phone in demo.devices {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::names::{self, Name};
+use crate::token::{CreateFlags, TokenCommand};
 
 /// An SMS gateway. Without a command it serves; with nothing set, it is a demo: everything in one process.
 #[derive(Debug, Parser)]
@@ -33,17 +34,14 @@ pub(crate) struct ServeFlags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make an API token and print it
+    #[command(args_conflicts_with_subcommands = true)]
     Token {
-        /// The account that it acts for, made where there is none; `demo` in the demo, else `default`
-        #[arg(long, value_name = "NAME")]
-        account: Option<String>,
-        /// How long it is good for, as 90d, 12h or 30m; for ever where nothing is said
-        #[arg(long, value_name = "TIME", value_parser = span)]
-        expires: Option<Duration>,
+        #[command(subcommand)]
+        command: Option<TokenCommand>,
         #[command(flatten)]
-        settings: SettingFlags,
+        create: CreateFlags,
     },
-    /// Make certificates of a server and a client, and a CA where there is none, for MQTT over TLS
+    /// Make certificates of a server and a client, and a CA where there is none, for TLS
     Certs {
         /// Where to put them; a ca.crt and ca.key that are there sign them
         #[arg(long, value_name = "DIR")]
@@ -61,7 +59,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        settings: SettingFlags,
+        settings: Box<SettingFlags>,
     },
 }
 
@@ -78,6 +76,18 @@ pub(crate) struct SettingFlags {
     /// Where applications reach the gateway; port 0 takes a free one [default: 127.0.0.1:8000]
     #[arg(long, value_name = "IP:PORT")]
     http: Option<String>,
+    /// The certificate of the API, which is reached over TLS then: a PEM file
+    #[arg(long, value_name = "FILE")]
+    http_tls_cert: Option<String>,
+    /// Its private key, a PEM file that nobody else may read
+    #[arg(long, value_name = "FILE")]
+    http_tls_key: Option<String>,
+    /// How many connections applications may have at a time [default: 4096]
+    #[arg(long, value_name = "N")]
+    http_max_connections: Option<String>,
+    /// The same for each address [default: 1024]
+    #[arg(long, value_name = "N")]
+    http_max_connections_per_address: Option<String>,
     /// Where devices reach the embedded broker; port 0 takes a free one [default: 127.0.0.1:1883]
     #[arg(long, value_name = "IP:PORT")]
     mqtt: Option<String>,
@@ -87,6 +97,12 @@ pub(crate) struct SettingFlags {
     /// How fast each device may be given messages, as 10/s, 10/m or 100/h
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<String>,
+    /// How many requests an account may send, as 100/s
+    #[arg(long, value_name = "RATE")]
+    account_rate_limit: Option<String>,
+    /// Days after which texts and numbers are erased, once a message is over; `never` keeps them [default: 30]
+    #[arg(long, value_name = "DAYS")]
+    retention_days: Option<String>,
     /// Listen beyond this machine, although nothing is encrypted
     #[arg(long)]
     allow_insecure: bool,
@@ -157,9 +173,15 @@ impl SettingFlags {
         let given = [
             (names::DATA_DIR, &self.data),
             (names::HTTP_ADDR, &self.http),
+            (names::HTTP_TLS_CERT, &self.http_tls_cert),
+            (names::HTTP_TLS_KEY, &self.http_tls_key),
+            (names::HTTP_MAX_CONNECTIONS, &self.http_max_connections),
+            (names::HTTP_MAX_CONNECTIONS_PER_ADDRESS, &self.http_max_connections_per_address),
             (names::MQTT_LISTEN, &self.mqtt),
             (names::MQTT_TLS_LISTEN, &self.mqtt_tls),
             (names::RATE_LIMIT, &self.rate_limit),
+            (names::ACCOUNT_RATE_LIMIT, &self.account_rate_limit),
+            (names::RETENTION_DAYS, &self.retention_days),
             (names::DATABASE_URL, &self.database_url),
             (names::BROKER_URL, &self.broker_url),
             (names::RESULT_BACKEND, &self.result_backend),
@@ -180,7 +202,7 @@ impl SettingFlags {
     }
 }
 
-fn span(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
     let wrong = "expected a whole number and m, h, d or w, as 90d";
     let unit = text.chars().last().ok_or(wrong)?;
     let seconds = match unit {

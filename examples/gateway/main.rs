@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
 mod accounts;
+mod admin;
 mod announce;
 mod backends;
 mod broker;
@@ -26,6 +27,7 @@ use smsgw::error::{ErrorKind, with_causes};
 
 use flags::{Command, Flags};
 use settings::Settings;
+use token::TokenCommand;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,12 +41,14 @@ async fn main() -> ExitCode {
             Ok(settings) => ended(serve::run(settings, serve.json).await),
             Err(code) => code,
         },
-        Some(Command::Token { settings, account, expires }) => {
-            match Settings::read_or_explain(&settings, None) {
-                Ok(settings) => ended(token::run(&settings, account, expires).await),
-                Err(code) => code,
-            }
-        }
+        Some(Command::Token { command: Some(TokenCommand::Generate), .. }) => ended(token::generate()),
+        Some(
+            Command::Token { command: Some(TokenCommand::Create(create)), .. }
+            | Command::Token { create, .. },
+        ) => match Settings::read_or_explain(&create.settings, None) {
+            Ok(settings) => ended(token::create(&settings, create).await),
+            Err(code) => code,
+        },
         Some(Command::Certs { out, host, renew }) => ended(certs::run(&out, &host, renew)),
         Some(Command::Check { settings, json }) => check::run(&settings, json).await,
     }

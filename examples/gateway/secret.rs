@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
+use smsgw::pseudonym::Pseudonyms;
 use smsgw::seal::{MIN_SECRET, Sealer};
 
 use crate::settings::{Settings, StoreUrl};
@@ -29,7 +30,8 @@ pub(crate) fn place(store: &StoreUrl, data: &Path) -> PathBuf {
     }
 }
 
-pub(crate) fn sealer(settings: &Settings) -> Result<Sealer, Box<dyn Error>> {
+/// What is made of the secret: the seal of keys, and the pseudonyms of numbers.
+pub(crate) fn uses(settings: &Settings) -> Result<(Sealer, Pseudonyms), Box<dyn Error>> {
     let secret = match &settings.secret {
         Some(secret) => secret.clone(),
         None => {
@@ -37,7 +39,12 @@ pub(crate) fn sealer(settings: &Settings) -> Result<Sealer, Box<dyn Error>> {
             kept(&settings.secret_file)?
         }
     };
-    Ok(Sealer::new(secret.expose_secret().as_bytes())?)
+    let secret = secret.expose_secret().as_bytes();
+    let mut sealer = Sealer::new(secret)?;
+    if let Some(previous) = &settings.previous_secret {
+        sealer = sealer.with_previous(previous.expose_secret().as_bytes())?;
+    }
+    Ok((sealer, Pseudonyms::new(secret)))
 }
 
 /// Says where the secret is, where that is not the best of places.

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
+use smsgw::audit::AuditLog;
 use smsgw::gateway::Gateway;
+use smsgw::http::ApiConfig;
+use smsgw::time::SystemClock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -12,28 +15,35 @@ use crate::announce::Place;
 use crate::demo::Demo;
 use crate::results::Results;
 use crate::settings::Settings;
-use crate::{accounts, backends, broker, demo, phones, results, secret};
+use crate::{accounts, admin, backends, broker, demo, phones, results, secret};
 
 /// How long requests, and then messages, that are under way may take after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(4);
 
 pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn Error>> {
     let stop = stop_signals()?;
-    let busy =
-        |error| format!("cannot listen on {} ({error}); choose another address by --http", settings.http);
-    let listener = TcpListener::bind(settings.http).await.map_err(busy)?;
-    let http = format!("http://{}", listener.local_addr()?);
+    let busy = |error| {
+        format!("cannot listen on {} ({error}); choose another address by --http", settings.http.listen)
+    };
+    let listener = TcpListener::bind(settings.http.listen).await.map_err(busy)?;
+    let http = format!("{}://{}", settings.http.scheme(), listener.local_addr()?);
 
     let store = backends::store(&settings).await?;
     // What is in the directory is for one gateway; a database elsewhere may be shared.
     let _lock =
         (settings.keeps_database || settings.is_demo).then(|| demo::lock(&settings.data)).transpose()?;
-    let sealer = secret::sealer(&settings)?;
+    let (sealer, pseudonyms) = secret::uses(&settings)?;
+    let audit = AuditLog::new(store.clone(), SystemClock);
     let queue = backends::queue(&settings).await?;
     results::look(&settings).await?;
-    let way = broker::open(&settings.mqtt, &store).await?;
+    let way = broker::open(&settings.mqtt, &store, &audit).await?;
     let place = Place::new(http, &way, &store, &queue);
-    let mut gateway = Gateway::builder(store, queue, way.transport.clone()).sealer(sealer);
+    let guard = accounts::guard(&settings.mqtt, &store, &audit);
+    let mut gateway = Gateway::builder(store, queue, way.transport.clone())
+        .sealer(sealer)
+        .pseudonyms(pseudonyms)
+        .keep_contents(settings.retention)
+        .audit_log(audit);
     if let Some(provisioner) = accounts::provisioner(&settings.mqtt).await {
         gateway = gateway.provisioner(provisioner);
     }
@@ -49,10 +59,13 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
     };
     let devices = demo.as_ref().map_or([].as_slice(), |demo| &demo.devices);
     let phones = phones::start(devices, &way, &settings.data)?;
-    place.announce(demo.as_ref(), is_json);
+    let admin = admin::ensure(&running.handle(), &settings).await?;
+    place.announce(demo.as_ref(), admin.as_ref(), is_json);
+    let api = ApiConfig { account_rate: settings.account_rate, guard };
+    let router = smsgw::http::router_with(running.handle(), api);
 
     tokio::select! {
-        served = smsgw::http::serve(listener, smsgw::http::router(running.handle()), stop, DRAIN) => served?,
+        served = smsgw::http::serve_with(listener, router, settings.http.serve, stop, DRAIN) => served?,
         error = running.failed() => return Err(error.into()),
     }
     let drained = running.drain(DRAIN).await;

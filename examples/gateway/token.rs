@@ -1,38 +1,87 @@
-//! `gateway token`: an API token, made in the store beside the gateway that uses it.
+//! `gateway token`: API tokens, made in the store beside the gateway that uses them.
 
 use std::error::Error;
 use std::time::Duration;
 
-use smsgw::account::{Account, Token};
+use clap::{Args, Subcommand};
+use smsgw::account::{Account, Role, Scopes, Token};
+use smsgw::audit::{Act, AuditAction, AuditEvent};
 use smsgw::id::IdSource;
 use smsgw::key::{Credential, CredentialKind};
+use smsgw::store::AccountPatch;
 use smsgw::time::{Clock, SystemClock};
 
 use crate::backends;
+use crate::flags::{SettingFlags, span};
 use crate::settings::Settings;
 
-pub(crate) async fn run(
-    settings: &Settings,
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make an API token and print it; the same as `token` alone
+    Create(CreateFlags),
+    /// Print a token that nothing knows yet, for SMSGW_ADMIN_TOKEN
+    Generate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateFlags {
+    /// The account that it acts for, made where there is none; `demo` in the demo, else `default`
+    #[arg(long, value_name = "NAME")]
     account: Option<String>,
+    /// What its owner calls it
+    #[arg(long, value_name = "TEXT", default_value = "made by gateway token")]
+    name: String,
+    /// What it opens, as "messages:write inbox:read"; all that the account may be allowed where nothing is said
+    #[arg(long, value_name = "SCOPES")]
+    scopes: Option<Scopes>,
+    /// How long it is good for, as 90d, 12h or 30m; for ever where nothing is said
+    #[arg(long, value_name = "TIME", value_parser = span)]
     expires: Option<Duration>,
-) -> Result<(), Box<dyn Error>> {
-    let name = account.unwrap_or_else(|| if settings.is_demo { "demo" } else { "default" }.to_owned());
-    let now = SystemClock.now();
+    /// Let the account administer: manage accounts, tokens and the audit log
+    #[arg(long)]
+    admin: bool,
+    #[command(flatten)]
+    pub(crate) settings: Box<SettingFlags>,
+}
+
+/// Makes a token for [`CreateFlags`] and prints it.
+pub(crate) async fn create(settings: &Settings, flags: CreateFlags) -> Result<(), Box<dyn Error>> {
+    let name = flags.account.unwrap_or_else(|| if settings.is_demo { "demo" } else { "default" }.to_owned());
+    let (now, ids) = (SystemClock.now(), IdSource::new());
     let store = backends::store(settings).await?;
-    let account = Account { id: IdSource::new().next(now), name, created_at: now };
-    let account = store.ensure_account(&account).await?.id;
+    let mut account = store.ensure_account(&Account::new(ids.next(now), name, now)).await?;
+    if flags.admin && account.role != Role::Admin {
+        let patch = AccountPatch { role: Some(Role::Admin), ..AccountPatch::default() };
+        account = store.update_account(account.id, patch).await?.unwrap_or(account);
+    }
+    let allowed = account.role.scopes();
+    let scopes = flags.scopes.unwrap_or(allowed);
+    if !allowed.covers(scopes) {
+        return Err("an ordinary account has no such scope; say --admin to let it administer".into());
+    }
     let credential = Credential::generate(CredentialKind::Token)?;
     let token = Token {
         id: credential.id(),
-        account,
-        name: "made by gateway token".to_owned(),
+        account: account.id,
+        name: flags.name,
+        scopes,
         digest: credential.digest(),
         created_at: now,
-        expires_at: expires.map(|span| now + span),
+        expires_at: flags.expires.map(|span| now + span),
         revoked_at: None,
+        last_used_at: None,
     };
     store.create_token(&token).await?;
+    let target = Some(token.id.to_string());
+    let act = Act { account: Some(account.id), target, ..Act::done(AuditAction::CreateToken) };
+    store.record(&[AuditEvent { id: ids.next(now), at: now, act }]).await?;
     store.close().await?;
     println!("{}", credential.expose());
+    Ok(())
+}
+
+/// Prints a token and keeps nothing of it.
+pub(crate) fn generate() -> Result<(), Box<dyn Error>> {
+    println!("{}", Credential::generate(CredentialKind::Token)?.expose());
     Ok(())
 }

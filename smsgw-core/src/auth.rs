@@ -59,6 +59,8 @@ pub struct Principal {
     pub scopes: Scopes,
     /// What the account may be allowed.
     pub role: Role,
+    /// From when on the token is refused, as far as is known now.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Principal {
@@ -112,7 +114,8 @@ impl Authenticator {
             tracing::debug!(%error, "could not note that a token was used");
         }
         let scopes = token.scopes.iter().filter(|scope| account.role.scopes().contains(*scope)).collect();
-        Ok(Ok(Principal { account: account.id, token: token.id, scopes, role: account.role }))
+        let ends_at = [token.expires_at, token.revoked_at].into_iter().flatten().min();
+        Ok(Ok(Principal { account: account.id, token: token.id, scopes, role: account.role, ends_at }))
     }
 
     /// Checks the API key of a device, and says which device it is and what is known of the key.

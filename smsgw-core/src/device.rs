@@ -125,6 +125,11 @@ pub struct DeviceKey {
 impl DeviceKey {
     /// Whether it opens anything at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        [self.expires_at, self.revoked_at].into_iter().flatten().all(|end| now < end)
+        self.ends_at().is_none_or(|end| now < end)
+    }
+
+    /// From when on it opens nothing, where there is an end.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        [self.expires_at, self.revoked_at].into_iter().flatten().min()
     }
 }

@@ -12,6 +12,9 @@ mod crash;
 pub mod device;
 pub mod error;
 mod forward;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod guard;
 pub mod id;

@@ -27,14 +27,23 @@ enum Unit {
 pub struct RateLimitError;
 
 impl RateLimit {
+    /// How many within its [window](Self::window).
+    pub fn count(self) -> u32 {
+        self.count.get()
+    }
+
+    /// A second, a minute or an hour.
+    pub fn window(self) -> Duration {
+        Duration::from_secs(match self.unit {
+            Unit::Second => 1,
+            Unit::Minute => 60,
+            Unit::Hour => 3_600,
+        })
+    }
+
     /// The time between two messages.
     pub fn interval(self) -> Duration {
-        let unit = match self.unit {
-            Unit::Second => 1_000_000_000u64,
-            Unit::Minute => 60_000_000_000,
-            Unit::Hour => 3_600_000_000_000,
-        };
-        Duration::from_nanos(unit / u64::from(self.count.get()))
+        self.window() / self.count()
     }
 }
 

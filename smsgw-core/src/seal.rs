@@ -26,6 +26,10 @@ pub trait Seal: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SealError::Foreign`].
     fn open(&self, name: &[u8], sealed: &Sealed) -> Result<SecretString, SealError>;
+
+    /// Whether it is sealed as it would be now. What is not is sealed anew when a gateway starts, so that an old secret can
+    /// be done away with.
+    fn is_current(&self, sealed: &Sealed) -> bool;
 }
 
 /// Something sealed, for a store. `Debug` shows nothing of it.

@@ -16,8 +16,9 @@ use smsgw_core::key::KeyId;
 use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::provision::{Grant, Provisioner, Resynced, ValidKeys};
-use smsgw_core::seal::Sealer;
+use smsgw_core::seal::{Seal, Sealer};
 use smsgw_core::state::{Report, ReportState};
+use smsgw_core::store::DeviceStore;
 use smsgw_core::time::{Clock, Timestamp};
 use smsgw_core::transport::{
     Command, DeviceEvent, Downlink, Inbox, Sent, TopicKey, Transport, TransportCapabilities,
@@ -365,4 +366,29 @@ async fn a_place_is_free_when_another_gateway_heard_the_report() {
 #[tokio::test]
 async fn a_place_is_free_at_once_where_gateways_tell_each_other() {
     reported_elsewhere(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_was_changed_is_needed_no_more_after_one_start() {
+    let setup = setup().await;
+    let original = setup.device(Protocol::Original).await;
+    let (key, text) = setup.key(original, None).await;
+    setup.running.drain(Duration::from_secs(5)).await.expect("drains");
+    let changed =
+        Sealer::new(&[8; 32]).and_then(|sealer| sealer.with_previous(&[7; 32])).expect("long enough");
+    let alone = Sealer::new(&[8; 32]).expect("long enough");
+    let store = setup.store.clone();
+    let accounts = Accounts::default();
+    let builder = builder(&store, MemoryTransport::new(), &accounts).sealer(changed);
+    let running = builder.build().start().await.expect("starts");
+    let sealed = async || {
+        let found = store.find_keys(&[key]).await.expect("find_keys");
+        found.into_iter().next().flatten().and_then(|key| key.sealed).expect("it is sealed")
+    };
+    while !alone.is_current(&sealed().await) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let opened = alone.open(key.as_bytes(), &sealed().await).expect("without the old secret");
+    assert_eq!(opened.expose_secret(), text);
+    drop(running);
 }

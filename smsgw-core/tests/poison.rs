@@ -12,10 +12,12 @@ use smsgw_core::gateway::{Gateway, Handle, NewDevice, Submitted};
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, Message, MessageEvent, NewMessage};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::state::{Change, ReportState, State, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+    Advanced, Claim, Due, DueQuery, Erased, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
 };
+use smsgw_core::time::Timestamp;
 use smsgw_core::transport::Command;
 use uuid::Uuid;
 
@@ -95,6 +97,19 @@ impl MessageStore for Poisoned {
 
     async fn forget_keys(&self, max: usize) -> Result<usize> {
         self.inner.forget_keys(max).await
+    }
+
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        self.inner.erase(before, max, pseudonyms).await
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        self.inner.erase_message(account, id, pseudonyms).await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

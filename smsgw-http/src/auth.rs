@@ -1,135 +1,145 @@
-//! Who is calling: bearer tokens, as RFC 6750 writes them.
+//! Who is calling, and what their token lets them do: bearer tokens, as RFC 6750 writes them.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+mod need;
+mod tokens;
 
-use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use smsgw_core::auth::{Authenticator, Principal};
+use axum::http::{HeaderMap, Method};
+use smsgw_core::account::{Scope, Scopes};
+use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::id::AccountId;
-use smsgw_core::key::Credential;
+use smsgw_core::key::KeyId;
+
+pub(crate) use need::{Admin, AnyToken, DevicesAdmin, DevicesRead, InboxRead, MessagesRead, MessagesWrite};
+pub(crate) use need::{Broker, Need};
+pub(crate) use tokens::Tokens;
 
 use crate::problem::{Code, Problem};
+use crate::rates::Slot;
 use crate::router::Api;
 
-/// How long a token that was good is taken for good without a look into the store: the delay of a revocation.
-const TRUST: Duration = Duration::from_secs(1);
-/// How many tokens are remembered.
-const REMEMBERED: usize = 4_096;
-
-/// Whoever sent a request with a good token.
-pub(crate) struct Caller {
-    /// The account that it acts for.
-    pub(crate) account: AccountId,
+/// Whoever sent a request with a good token that has what the route needs. There is no other way to an account, so a
+/// route says what it needs, or nothing of anybody's can be seen in it.
+pub(crate) struct Caller<N> {
+    who: Who,
+    need: PhantomData<N>,
 }
 
-impl FromRequestParts<Api> for Caller {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let principal = api.tokens.check(presented(&parts.headers)?).await?;
-        Ok(Self { account: principal.account })
+/// Somebody with a good token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Who {
+    /// The account that they act for.
+    pub(crate) account: AccountId,
+    /// Their token.
+    pub(crate) token: KeyId,
+    /// What it opens.
+    pub(crate) scopes: Scopes,
+    /// Where they are.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Who {
+    /// What they did.
+    pub(crate) fn did(&self, action: AuditAction) -> Act {
+        Act {
+            account: Some(self.account),
+            credential: Some(self.token),
+            origin: self.address,
+            ..Act::done(action)
+        }
     }
 }
 
+impl<N> Deref for Caller<N> {
+    type Target = Who;
+    fn deref(&self) -> &Who {
+        &self.who
+    }
+}
+
+impl<N: Need> FromRequestParts<Api> for Caller<N> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let origin = Origin::of(parts);
+        let principal = api.tokens.check(presented(&parts.headers)?, &origin).await?;
+        let who = Who {
+            account: principal.account,
+            token: principal.token,
+            scopes: principal.scopes,
+            address: origin.address,
+        };
+        if let Some(rates) = api.rates.as_deref().filter(|_| N::LIMITED) {
+            let slot = parts.extensions.get::<Slot>().cloned().unwrap_or_default();
+            slot.fill(rates.take(who.account, api.handle.now()))?;
+        }
+        if let Some(scope) = N::SCOPE.filter(|scope| !principal.may(*scope)) {
+            let refused = Some(format!("no scope {scope}"));
+            let target = Some(origin.route());
+            api.audit.note(Act { refused, target, ..who.did(AuditAction::Authorize) });
+            return Err(lacking(scope));
+        }
+        Ok(Self { who, need: PhantomData })
+    }
+}
+
+/// What a good token without `scope` is answered.
+pub(crate) fn lacking(scope: Scope) -> Problem {
+    Problem::new(Code::Forbidden, format!("this needs a token with the scope {scope}"))
+        .challenging(format!("Bearer realm=\"smsgw\", error=\"insufficient_scope\", scope=\"{scope}\""))
+}
+
+/// Where a request comes from and where it goes to.
+pub(crate) struct Origin<'a> {
+    /// The address of the peer, where the server says.
+    address: Option<IpAddr>,
+    method: &'a Method,
+    path: Option<&'a MatchedPath>,
+}
+
+impl<'a> Origin<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self {
+            address: peer.map(|ConnectInfo(peer)| peer.ip()),
+            method: &parts.method,
+            path: parts.extensions.get::<MatchedPath>(),
+        }
+    }
+
+    /// The pattern of the route: what a caller writes into a path or a query does not belong into a log.
+    fn route(&self) -> String {
+        format!("{} {}", self.method, self.path.map_or("unknown", MatchedPath::as_str))
+    }
+}
+
+/// What stands in the place of a token.
+pub(crate) enum Presented<'a> {
+    /// Something that may be one.
+    Token(&'a str),
+    /// Nothing of that kind: why, and what it is answered.
+    Nothing(&'static str, Problem),
+}
+
 /// The token of a request.
-fn presented(headers: &HeaderMap) -> Result<&str, Problem> {
+fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         let problem =
             Problem::new(Code::Unauthorized, "send the header Authorization: Bearer, followed by a token");
-        return Err(problem.challenging("Bearer realm=\"smsgw\""));
+        return Ok(Presented::Nothing("no token", problem.challenging("Bearer realm=\"smsgw\"")));
     };
     if values.next().is_some() {
         return Err(Problem::new(Code::InvalidHeader, "send the header Authorization once"));
     }
     let (scheme, token) = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_start_matches(' ')) } else { Err(refused()) }
-}
-
-/// The same for every token that opens nothing, whatever the reason.
-fn refused() -> Problem {
-    Problem::new(
-        Code::Unauthorized,
-        "the token opens nothing here: it is mistyped, unknown, expired or revoked",
-    )
-    .challenging("Bearer realm=\"smsgw\", error=\"invalid_token\"")
-}
-
-/// Checks tokens, and remembers the good ones for a moment: a client sends the same one with every request.
-pub(crate) struct Tokens {
-    authenticator: Authenticator,
-    /// Written by whoever checked a token against the store. By SHA-256, so that no token lies in memory and looking
-    /// one up tells nothing of another.
-    good: Mutex<HashMap<[u8; 32], (Principal, Instant)>>,
-}
-
-impl Tokens {
-    /// Checks with `authenticator`.
-    pub(crate) fn new(authenticator: Authenticator) -> Self {
-        Self { authenticator, good: Mutex::default() }
-    }
-
-    async fn check(&self, presented: &str) -> Result<Principal, Problem> {
-        // What is no token at all never gets as far as the store.
-        let Ok(credential) = Credential::parse(presented) else { return Err(refused()) };
-        let digest = *credential.digest().as_bytes();
-        if let Some(principal) = self.remembered(&digest, Instant::now()) {
-            return Ok(principal);
-        }
-        match self.authenticator.token(presented).await? {
-            Ok(principal) => {
-                self.remember(digest, principal, Instant::now());
-                Ok(principal)
-            }
-            Err(refusal) => {
-                tracing::debug!(token = %credential.id(), %refusal, "refused a token");
-                Err(refused())
-            }
-        }
-    }
-
-    fn remembered(&self, digest: &[u8; 32], now: Instant) -> Option<Principal> {
-        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        good.get(digest).filter(|(_, until)| now < *until).map(|(principal, _)| *principal)
-    }
-
-    fn remember(&self, digest: [u8; 32], principal: Principal, now: Instant) {
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if good.len() >= REMEMBERED {
-            good.retain(|_, (_, until)| now < *until);
-        }
-        if good.len() < REMEMBERED {
-            good.insert(digest, (principal, now + TRUST));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use smsgw_core::key::KeyId;
-    use smsgw_core::memory::MemoryStore;
-    use smsgw_core::time::SystemClock;
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn a_token_is_trusted_for_a_second_and_memory_is_bounded() {
-        let tokens = Tokens::new(Authenticator::new(MemoryStore::new(), SystemClock));
-        let principal = Principal { account: Uuid::from_u128(1).into(), token: KeyId::from_bytes([0; 10]) };
-        let start = Instant::now();
-        for index in 0..REMEMBERED + 10 {
-            let mut digest = [0; 32];
-            digest[..8].copy_from_slice(&index.to_be_bytes());
-            tokens.remember(digest, principal, start);
-        }
-        assert_eq!(tokens.remembered(&[0; 32], start), Some(principal));
-        assert_eq!(tokens.remembered(&[0; 32], start + TRUST), None);
-        assert_eq!(tokens.good.lock().map(|good| good.len()).ok(), Some(REMEMBERED));
-        tokens.remember([1; 32], principal, start + TRUST);
-        assert_eq!(tokens.good.lock().map(|good| good.len()).ok(), Some(1));
-    }
+    Ok(match scheme.eq_ignore_ascii_case("bearer") {
+        true => Presented::Token(token.trim_start_matches(' ')),
+        false => Presented::Nothing("no bearer token", tokens::refused()),
+    })
 }

@@ -20,6 +20,8 @@ pub(crate) trait FromFields: Sized {
     const FIELDS: &'static [&'static str];
     /// Whether no body at all, or null, is as good as an empty object.
     const MAY_BE_ABSENT: bool = false;
+    /// Whether other fields are ignored.
+    const MAY_HAVE_MORE: bool = false;
 
     /// Reads it; `now` is for what must lie in the future.
     fn from_fields(fields: &mut Fields<'_>, now: Timestamp) -> Result<Self, Problem>;
@@ -39,6 +41,11 @@ impl<'a> Fields<'a> {
                 Err(Problem::field(pointer_to(unknown), detail))
             }
         }
+    }
+
+    /// All of `object`, which may have other fields beside those that are read.
+    pub(crate) fn open(object: BTreeMap<Cow<'a, str>, Value<'a>>) -> Self {
+        Self(object)
     }
 
     /// Whether the field is there, and be it null.
@@ -108,6 +115,21 @@ impl<'a> Fields<'a> {
         }
         Ok(read(self)?.map(Some))
     }
+}
+
+/// A text of `min` to `max` characters without control characters.
+pub(crate) fn line(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    min: usize,
+    max: usize,
+) -> Result<Option<String>, Problem> {
+    let Some(text) = fields.text(name)? else { return Ok(None) };
+    if !(min..=max).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        let detail = format!("expected {min} to {max} characters, and no control characters");
+        return Err(invalid(name, detail));
+    }
+    Ok(Some(text.into_owned()))
 }
 
 /// The problem of the field `name`.

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -46,6 +48,7 @@ impl<T: FromFields> FromRequest<Api> for JsonBody<T> {
         let text = read(&parts.headers, body).await?;
         let mut fields = match T::MAY_BE_ABSENT && matches!(text.trim_ascii(), b"" | b"null") {
             true => Fields::default(),
+            false if typed && T::MAY_HAVE_MORE => Fields::open(parse(&text)?),
             false if typed => Fields::new(parse(&text)?, T::FIELDS)?,
             false => return Err(unsupported()),
         };
@@ -81,10 +84,10 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) if length <= MAX_BODY => return Ok(text),
             _ if length > MAX_BODY => return Err(too_large()),
-            Ok(_) => {
+            Ok(Some(Err(error))) if !is_late(&error) => {
                 return Err(Problem::new(Code::IncompleteBody, "send the whole body, as its length says"));
             }
-            Err(_) => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
+            _ => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
         };
         let Ok(data) = frame.into_data() else { continue };
         let fitted = length <= MAX_BODY;
@@ -97,6 +100,12 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
             return Err(too_large());
         }
     }
+}
+
+/// Whether the server has waited long enough for the body.
+fn is_late(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    causes.filter_map(|error| error.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::TimedOut)
 }
 
 /// A JSON value, as much of it as requests need. Everything is checked, also what is not kept.
@@ -115,7 +124,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// Reads `text`, which must be one JSON object.
-fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
+pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
     let mut field = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Reader { field: Some(&mut field) }

@@ -1,15 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod acts;
 mod auth;
+mod config;
 mod fields;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod headers;
 mod json;
 mod page;
 mod problem;
+mod rates;
 mod router;
 mod routes;
+mod running;
 mod schema;
 mod serve;
 mod views;
 
-pub use router::{openapi, router};
-pub use serve::serve;
+pub use config::ApiConfig;
+pub use router::{openapi, router, router_with};
+pub use serve::{ServeConfig, ServeTls, serve, serve_with};

@@ -54,14 +54,19 @@ pub(crate) struct Parameters(Vec<(String, String)>);
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(pairs)) => Ok(Self(pairs)),
-            Err(_) => Err(Problem::new(Code::InvalidQuery, "the query cannot be read")),
-        }
+        Self::of(&parts.uri)
     }
 }
 
 impl Parameters {
+    /// Those of `uri`.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
+        match Query::try_from_uri(uri) {
+            Ok(Query(pairs)) => Ok(Self(pairs)),
+            Err(_) => Err(Problem::new(Code::InvalidQuery, "the query cannot be read")),
+        }
+    }
+
     /// Refuses what is twice there or not in `known`.
     pub(crate) fn only(self, known: &[&str]) -> Result<Self, Problem> {
         for (index, (name, _)) in self.0.iter().enumerate() {
@@ -141,7 +146,7 @@ pub(crate) fn refuse_parameters(uri: &Uri) -> Result<(), Problem> {
 // nothing: queries are bound to the account, whatever the cursor. The checksum tells a slip of the hand, or a cursor of
 // another list, from a place in this one.
 
-fn encode(list: &str, account: AccountId, cursor: Cursor) -> String {
+pub(crate) fn encode(list: &str, account: AccountId, cursor: Cursor) -> String {
     let mut bytes = [0; 28];
     bytes[..8].copy_from_slice(&cursor.at.as_micros().to_be_bytes());
     bytes[8..24].copy_from_slice(cursor.id.as_bytes());
@@ -150,18 +155,19 @@ fn encode(list: &str, account: AccountId, cursor: Cursor) -> String {
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-fn decode(list: &str, account: AccountId, text: &str) -> Option<Cursor> {
+pub(crate) fn decode(list: &str, account: AccountId, text: &str) -> Option<Cursor> {
     let bytes: [u8; 28] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
     let (place, sum) = bytes.split_at(24);
     let (at, id) = place.split_at(8);
     (sum == checksum(list, account, place)).then_some(())?;
-    Some(Cursor {
-        at: Timestamp::from_micros(i64::from_be_bytes(at.try_into().ok()?)),
-        id: uuid::Uuid::from_slice(id).ok()?,
-    })
+    let micros = i64::from_be_bytes(at.try_into().ok()?);
+    let at = Timestamp::from_micros(micros);
+    // Whoever forges a sum may write a time that no row has, which would be moved to one that some row may have.
+    (at.as_micros() == micros).then_some(())?;
+    Some(Cursor { at, id: uuid::Uuid::from_slice(id).ok()? })
 }
 
-fn checksum(list: &str, account: AccountId, place: &[u8]) -> [u8; 4] {
+pub(crate) fn checksum(list: &str, account: AccountId, place: &[u8]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(list.as_bytes());
     hasher.update(account.as_uuid().as_bytes());
@@ -185,6 +191,17 @@ mod tests {
         assert_eq!(decode("messages", bob, &text), None);
         for forged in ["", "x", &text[1..], &text.replace(&text[..1], "_"), "💬"] {
             assert_eq!(decode("messages", ann, forged), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_forged_cursor_outside_of_all_time_is_none() {
+        let account = AccountId::from_uuid(uuid::Uuid::from_u128(1));
+        for micros in [-1, i64::MIN, Timestamp::MAX.as_micros() + 1, i64::MAX] {
+            let place = [&micros.to_be_bytes()[..], &[7; 16]].concat();
+            let sum = checksum("messages", account, &place);
+            let text = BASE64URL_NOPAD.encode(&[place, sum.to_vec()].concat());
+            assert_eq!(decode("messages", account, &text), None, "{micros}");
         }
     }
 }

@@ -57,6 +57,8 @@ codes! {
     BadRequest = BAD_REQUEST, "bad_request", "The request is not valid";
     /// No token, or one that opens nothing.
     Unauthorized = UNAUTHORIZED, "unauthorized", "A valid token is needed";
+    /// A good token that does not open this.
+    Forbidden = FORBIDDEN, "forbidden", "The token does not allow this";
     /// Nothing of the caller's has that id.
     NotFound = NOT_FOUND, "not_found", "There is no such thing";
     /// No route has that path.
@@ -69,14 +71,30 @@ codes! {
     IdConflict = CONFLICT, "id_conflict", "The id belongs to another message";
     /// The message is on the air, or its life is over.
     TooLate = CONFLICT, "too_late", "It is too late to take the message back";
+    /// The message is still on its way.
+    NotOver = CONFLICT, "not_over", "The message is still on its way";
+    /// Another account has the name.
+    NameTaken = CONFLICT, "name_taken", "The name belongs to another account";
+    /// No account could manage the others any more.
+    LastAdmin = CONFLICT, "last_admin", "It is the last open account of an admin";
+    /// Nobody closes the account that they act for.
+    OwnAccount = CONFLICT, "own_account", "It is the account of the token";
+    /// The same idempotency key is at work.
+    IdempotencyInFlight = CONFLICT, "idempotency_in_flight", "The first request with the idempotency key is under way";
     /// The body is too long.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    /// Path and query are too long.
+    UriTooLong = URI_TOO_LONG, "uri_too_long", "The path and query are too long";
     /// The body is of another type.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
     /// A field that is missing, unknown or not valid.
     InvalidField = UNPROCESSABLE_ENTITY, "invalid_field", "A field is missing, unknown or not valid";
     /// The idempotency key belongs to another request.
     IdempotencyMismatch = UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The idempotency key belongs to another request";
+    /// The account has asked too often.
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "The account has sent too many requests";
+    /// Too many wrong tokens from one address.
+    TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong tokens came from this address";
     /// Too many headers.
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The request has too many headers";
     /// A fault of the gateway.
@@ -87,6 +105,8 @@ codes! {
     Timeout = SERVICE_UNAVAILABLE, "timeout", "A backend of the gateway does not answer";
     /// More is waiting than the gateway keeps.
     Throttled = SERVICE_UNAVAILABLE, "throttled", "The gateway has too much to do";
+    /// All connections that there may be are there.
+    TooManyConnections = SERVICE_UNAVAILABLE, "too_many_connections", "There are too many connections";
     /// The gateway shuts down.
     Closing = SERVICE_UNAVAILABLE, "closing", "The gateway is shutting down";
 }
@@ -108,7 +128,7 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     pointer: Option<String>,
     retry_after: Option<u64>,
-    challenge: Option<&'static str>,
+    challenge: Option<Cow<'static, str>>,
     close: bool,
 }
 
@@ -160,8 +180,18 @@ impl Problem {
     }
 
     /// Asks for a token, as RFC 6750 writes it.
-    pub(crate) fn challenging(self, challenge: &'static str) -> Self {
-        Self { challenge: Some(challenge), ..self }
+    pub(crate) fn challenging(self, challenge: impl Into<Cow<'static, str>>) -> Self {
+        Self { challenge: Some(challenge.into()), ..self }
+    }
+
+    /// Says when to ask again.
+    pub(crate) fn after(self, pause: Duration) -> Self {
+        Self { retry_after: Some(whole_seconds(pause).max(1)), ..self }
+    }
+
+    /// Says after how many seconds it may work.
+    pub(crate) fn retrying_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// Ends the connection after the answer.
@@ -170,7 +200,7 @@ impl Problem {
     }
 
     /// What stands in for an answer that a library gave in words of its own.
-    fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(Code::UnknownRoute, "the routes are listed at /openapi.json"),
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -216,7 +246,7 @@ impl From<Error> for Problem {
 }
 
 /// `Retry-After` knows whole seconds only; a part of one counts as one.
-fn whole_seconds(pause: Duration) -> u64 {
+pub(crate) fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
@@ -237,8 +267,10 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = self.challenge
+            && let Ok(challenge) = HeaderValue::from_str(&challenge)
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

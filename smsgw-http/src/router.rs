@@ -5,42 +5,78 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use smsgw_core::audit::AuditLog;
+use smsgw_core::auth::Failures;
 use smsgw_core::gateway::Handle;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Tokens;
+use crate::config::ApiConfig;
 use crate::problem::{dress, panicked};
-use crate::{routes, schema};
-
-/// What names a request in the logs of both sides.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::rates::{self, Rates};
+use crate::running::Running;
+use crate::{headers, routes, schema};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Api {
     /// The gateway.
     pub(crate) handle: Handle,
+    /// What else it was told.
+    pub(crate) config: Arc<ApiConfig>,
     /// Checks who is calling.
     pub(crate) tokens: Arc<Tokens>,
+    /// Where to note what was refused and what was done.
+    pub(crate) audit: AuditLog,
+    /// Counts requests, where accounts are held to a rate.
+    pub(crate) rates: Option<Arc<Rates>>,
+    /// The idempotency keys at work.
+    pub(crate) running: Arc<Running>,
+    /// Slows down devices with wrong keys on brokers that ask.
+    pub(crate) devices: Arc<Failures>,
+    /// One permit: whoever takes an admin away takes turns, so that the last one stays.
+    pub(crate) admins: Arc<Semaphore>,
 }
 
-/// The whole API of a gateway: messages, devices, keys, inbox, segments, health, and its own documentation.
+impl Api {
+    fn new(handle: Handle, config: ApiConfig) -> Self {
+        let audit = handle.audit_log();
+        Self {
+            tokens: Arc::new(Tokens::new(handle.authenticator(), audit.clone())),
+            audit,
+            rates: config.account_rate.map(|limit| Arc::new(Rates::new(limit))),
+            running: Arc::default(),
+            devices: Arc::default(),
+            admins: Arc::new(Semaphore::new(1)),
+            config: Arc::new(config),
+            handle,
+        }
+    }
+}
+
+/// The whole API of a gateway: messages, devices, keys, inbox, segments, accounts, tokens, the audit log, health, and its own
+/// documentation.
 ///
 /// Every answer has an `x-request-id`, the caller's where it sent one. Every refusal is RFC 9457 problem details. What
-/// depends on the connection (a header that never ends, a missing `Host`) is for [`serve`](crate::serve).
+/// depends on the connection (a header that never ends, a missing `Host`) is for [`serve`](crate::serve), which also says
+/// where a request comes from, as [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 pub fn router(handle: Handle) -> Router {
-    let tokens = Arc::new(Tokens::new(handle.authenticator()));
+    router_with(handle, ApiConfig::default())
+}
+
+/// As [`router`], with more than a gateway.
+pub fn router_with(handle: Handle, config: ApiConfig) -> Router {
     let (routes, document) = documented().split_for_parts();
     routes
         .merge(routes::docs::router(&schema::to_json(document)))
-        .with_state(Api { handle, tokens })
+        .with_state(Api::new(handle, config))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(rates::show))
         .layer(from_fn(edge))
 }
 
@@ -56,12 +92,16 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(routes::keys::router())
         .merge(routes::inbox::router())
         .merge(routes::segments::router())
+        .merge(routes::users::router())
+        .merge(routes::tokens::router())
+        .merge(routes::audit::router())
+        .merge(routes::mqtt::router())
         .merge(routes::health::router())
 }
 
 /// Around every request: its id, its line in the log, and what every answer has in common.
 async fn edge(request: Request, next: Next) -> Response {
-    let id = request_id(&request);
+    let id = headers::request_id(request.headers());
     let method = request.method().clone();
     // The pattern, not the path: what a caller writes into a path or a query does not belong into a log.
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -72,26 +112,6 @@ async fn edge(request: Request, next: Next) -> Response {
     span.in_scope(
         || tracing::debug!(status = response.status().as_u16(), elapsed = ?begun.elapsed(), "answered"),
     );
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Numbers, texts and keys: nothing of it for a cache on the way.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers::finish(response.headers_mut(), id);
     response
-}
-
-/// The caller's id of the request where it may stand in a log, or a new one.
-fn request_id(request: &Request) -> HeaderValue {
-    let plain = |value: &&HeaderValue| {
-        (1..=64).contains(&value.len())
-            && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    match request.headers().get(REQUEST_ID).filter(plain) {
-        Some(given) => given.clone(),
-        None => {
-            let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
-            HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"))
-        }
-    }
 }

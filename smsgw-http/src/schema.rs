@@ -18,6 +18,8 @@ const TOKEN: &str = "token";
         (name = "messages", description = "SMS to send"),
         (name = "inbox", description = "SMS that were received"),
         (name = "devices", description = "Phones and modems, and the keys they come in with"),
+        (name = "users", description = "Accounts, their tokens, and what was refused and done"),
+        (name = "brokers", description = "For brokers that ask who may come in"),
         (name = "health", description = "Whether the gateway can serve; needs no token"),
     ),
     components(schemas(ProblemBody)),
@@ -30,7 +32,9 @@ pub(crate) fn document() -> Document {
     let mut document = Base::openapi();
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A token of this gateway, as sgw_tok_…"))
+        .description(Some(
+            "A token of this gateway, as sgw_tok_…, with the scopes that the operation names; with any where it names none",
+        ))
         .build();
     document.components.get_or_insert_default().add_security_scheme(TOKEN, SecurityScheme::Http(scheme));
     document
@@ -40,7 +44,10 @@ pub(crate) fn document() -> Document {
 pub(crate) fn to_json(mut document: Document) -> String {
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-        operations.into_iter().flatten().for_each(refusals);
+        for operation in operations.into_iter().flatten() {
+            refusals(operation);
+            say_scope(operation);
+        }
     }
     for (name, schema) in &mut document.components.get_or_insert_default().schemas {
         if let RefOr::T(Schema::Object(object)) = schema
@@ -58,5 +65,14 @@ fn refusals(operation: &mut Operation) {
         let problem = Content::new(Some(Ref::from_schema_name("Problem")));
         let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, problem).build();
         operation.responses.responses.insert(range.to_owned(), response.into());
+    }
+}
+
+/// Says in words what the security requirement says in a way that not every reader shows.
+fn say_scope(operation: &mut Operation) {
+    let required = serde_json::to_value(&operation.security).unwrap_or_default();
+    if let Some(scope) = required.pointer("/0/token/0").and_then(serde_json::Value::as_str) {
+        let told = operation.description.take().map(|told| format!("{told}\n\n")).unwrap_or_default();
+        operation.description = Some(format!("{told}Needs a token with the scope `{scope}`."));
     }
 }

@@ -1,4 +1,7 @@
-//! What things look like in JSON: messages, devices, keys, received SMS.
+//! What things look like in JSON: messages, devices, keys, received SMS, accounts, tokens, the audit log.
+
+mod accounts;
+mod audit;
 
 use serde::Serialize;
 use smsgw_core::device::{DeviceKey, Sim};
@@ -12,6 +15,9 @@ use smsgw_core::state::State;
 use smsgw_core::store::ReceivedSms;
 use smsgw_core::time::Timestamp;
 use utoipa::ToSchema;
+
+pub(crate) use accounts::{NewTokenView, TokenView, UserView};
+pub(crate) use audit::AuditView;
 
 /// A message.
 #[derive(Serialize, ToSchema)]
@@ -27,10 +33,10 @@ pub(crate) struct MessageView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "no_device_online")]
     reason: Option<&'static str>,
-    /// The recipient.
+    /// The recipient; a pseudonym, as `~0123456789abcde`, where it was erased.
     #[schema(value_type = String, example = "+5351234567")]
     to: PhoneNumber,
-    /// The text.
+    /// The text; empty where it was erased.
     #[schema(value_type = String, example = "hola")]
     body: &'a str,
     /// The device that was asked for or chosen.
@@ -67,6 +73,10 @@ pub(crate) struct MessageView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     delivered_at: Option<Timestamp>,
+    /// When its text and recipient were erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    erased_at: Option<Timestamp>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureView<'a>>,
@@ -103,6 +113,7 @@ impl<'a> MessageView<'a> {
             expires_at: message.expires_at,
             sent_at: message.sent_at,
             delivered_at: message.delivered_at,
+            erased_at: message.erased_at,
             error: message
                 .failure
                 .as_ref()
@@ -296,7 +307,7 @@ pub(crate) struct ReceivedView<'a> {
     /// The device that received it.
     #[schema(value_type = String, format = "uuid")]
     device_id: DeviceId,
-    /// The sender: a number, or a name where the network allows one.
+    /// The sender: a number, or a name where the network allows one; a pseudonym where it was erased.
     #[schema(value_type = String, example = "+5351234567")]
     from: &'a str,
     /// The text.
@@ -307,6 +318,10 @@ pub(crate) struct ReceivedView<'a> {
     /// When the device received it, or the gateway where the device does not say.
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
+    /// When its text and sender were erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    erased_at: Option<Timestamp>,
 }
 
 impl<'a> ReceivedView<'a> {
@@ -318,6 +333,7 @@ impl<'a> ReceivedView<'a> {
             body: &sms.body,
             sim: sms.sim,
             received_at: sms.received_at,
+            erased_at: sms.erased_at,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{Api, NOBODY, NUMBER, bearer, message};
+use common::{Answer, Api, NOBODY, NUMBER, bearer, from, message};
+use smsgw_core::gateway::NewToken;
 use smsgw_core::message::MAX_AHEAD;
+use tokio::io::AsyncWriteExt;
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_400_with_line_and_column_only() {
@@ -313,9 +315,14 @@ async fn without_a_good_token_it_is_401_with_www_authenticate() {
     };
     let account = api.handle.ensure_account("ann").await.expect("an account").id;
     let moment = api.handle.now() + std::time::Duration::from_millis(1);
-    let (expired, _) = api.handle.create_token(account, "old", Some(moment)).await.expect("a token");
+    let (expired, _) = api
+        .handle
+        .create_token(account, NewToken { expires_at: Some(moment), ..NewToken::new("old") })
+        .await
+        .expect("a token");
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let cut = &api.ann[..api.ann.len() - 1];
+    let mut address = 0;
     for (what, header) in [
         ("none", String::new()),
         ("empty", "Authorization: \r\n".into()),
@@ -343,9 +350,10 @@ async fn without_a_good_token_it_is_401_with_www_authenticate() {
             ("GET", "/inbox"),
             ("POST", "/segments"),
         ] {
-            let answer = api
-                .send(method, path, &format!("{header}Content-Type: application/json\r\n"), message("a"))
-                .await;
+            // Each from an address of its own, so that no address has failed too often.
+            address += 1;
+            let headers = format!("{header}{}Content-Type: application/json\r\n", from([10, 0, 0, address]));
+            let answer = api.send(method, path, &headers, message("a")).await;
             answer.is_problem(401, "unauthorized", what);
             assert!(
                 answer.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer ")),
@@ -395,10 +403,34 @@ async fn idempotency_keys_are_checked() {
     assert_eq!((first.status, again.status), (202, 202));
     assert_eq!(first.json()["id"], again.json()["id"]);
     send(&longest, message("another")).await.is_problem(422, "idempotency_mismatch", "same key, other body");
-    let together = tokio::join!(send("both", message("b")), send("both", message("b")));
-    assert_eq!((together.0.status, together.1.status), (202, 202), "the second waits for the first");
-    assert_eq!(together.0.json()["id"], together.1.json()["id"]);
-    assert_eq!(api.messages().await, 2);
+    assert_eq!(api.messages().await, 1);
+}
+
+#[tokio::test]
+async fn the_same_key_while_the_first_request_runs_is_409() {
+    let api = Api::start().await;
+    let body = message("a");
+    let headers =
+        |token: &str| format!("{}Content-Type: application/json\r\nIdempotency-Key: key\r\n", bearer(token));
+    let mut first = api.connect().await;
+    let head = format!(
+        "POST /messages HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n",
+        headers(&api.ann),
+        body.len()
+    );
+    first.write_all(head.as_bytes()).await.expect("written");
+    // Its head has been read once a later request is answered.
+    assert_eq!(api.call("GET", "/health/live").await.status, 200);
+    let second = api.send("POST", "/messages", &headers(&api.ann), &body).await;
+    second.is_problem(409, "idempotency_in_flight", "while the first runs");
+    assert_eq!(second.header("retry-after"), Some("1"));
+    assert_eq!(api.send("POST", "/messages", &headers(&api.bob), &body).await.status, 202, "another's key");
+    first.write_all(body.as_bytes()).await.expect("written");
+    let first = Answer::read(&mut first).await.expect("an answer");
+    let again = api.send("POST", "/messages", &headers(&api.ann), &body).await;
+    assert_eq!((first.status, again.status), (202, 202));
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    assert_eq!(api.messages().await, 1);
 }
 
 #[tokio::test]
@@ -420,6 +452,8 @@ async fn a_wrong_method_is_405_with_allow_and_an_unknown_route_404() {
     let api = Api::start().await;
     for (method, path, allow) in [
         ("DELETE", "/messages", "GET,HEAD,POST"),
+        ("PUT", "/tokens", "GET,HEAD,POST"),
+        ("POST", "/audit", "GET,HEAD"),
         ("GET", "/messages/create/", ""),
         ("PUT", "/devices", "GET,HEAD,POST"),
         ("POST", "/inbox", "GET,HEAD"),

@@ -408,6 +408,35 @@ async fn gateways_that_erase_at_once_share_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_tried_again_meanwhile_is_not_erased() {
+    let Some(config) = place("reopened") else { return };
+    let store = Arc::new(connect(&config).await);
+    let ids = inserted(&store, &IdSource::new(), 1).await;
+    store.claim(&claims(&ids), LEASE).await.expect("claim");
+    let change = Change::Dispatched { recheck: None };
+    let silent = Transition { id: ids[0], fence: Fence::Epoch(1), change };
+    assert!(matches!(store.advance(&[silent]).await.expect("advance")[..], [Advanced::Applied(_)]));
+    // As another gateway does whose device says after all that it could not send.
+    let mut other = PgConnection::connect(&config.url).await.expect("the server");
+    let reopen = "BEGIN; UPDATE reopened.messages SET version = version + 1, ended_at = NULL";
+    sqlx::raw_sql(reopen).execute(&mut other).await.expect("a lock");
+    let erasing = tokio::spawn({
+        let store = store.clone();
+        async move { store.erase(SystemClock.now() + LEASE, 10, &Pseudonyms::default()).await }
+    });
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' \
+         AND transactionid = pg_current_xact_id()::xid)";
+    let start = Instant::now();
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut other).await.expect("an answer") {
+        assert!(start.elapsed() < AWAY, "it never waited");
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("no lock");
+    assert_eq!(erasing.await.expect("the task ends").expect("erase"), 0);
+    let message = store.message(account(), ids[0]).await.expect("message").expect("is there");
+    assert_eq!((message.body.expose(), message.erased_at), ("hola", None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dropped_calls_leave_connections_clean() {
     let Some(config) = place("dropped") else { return };
     // One connection, so that each call gets the one that the last has left.

@@ -3,7 +3,8 @@
 //! [`Postgres`], [`Redis`], [`RabbitMq`] and [`Mosquitto`] start a server of their own: a child process on a free port
 //! of 127.0.0.1, with a data directory of its own. Each can be killed, stopped, started again on the same port and
 //! data, paused and resumed. Where the program is not installed, `start` answers [`Missing`], which names the Debian
-//! package. [`Proxy`] stands between a client and a server and cuts, stalls and delays.
+//! package. [`Proxy`] stands between a client and a server and cuts, stalls and delays. [`fuzz::smoke`] runs
+//! what fuzz targets run.
 //!
 //! Nothing stays behind. A server ends with its value; it also ends with the test's process, however that ends, for
 //! the kernel kills it then. What a killed process leaves in the temporary directory, the next one removes.
@@ -18,6 +19,7 @@
 //! ```
 
 mod directory;
+pub mod fuzz;
 mod missing;
 mod mosquitto;
 mod port;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smsgw::auth::Authenticator;
-use smsgw::gateway::{Gateway, GatewayBuilder, Handle, Running};
+use smsgw::gateway::{Gateway, GatewayBuilder, Handle, NewToken, Running};
 use smsgw::id::{AccountId, MessageId};
 use smsgw::mqtt::broker::{Broker, BrokerConfig};
 use smsgw::mqtt::transport::MqttTransport;
@@ -44,7 +44,7 @@ impl Serving {
         let running = tune(Gateway::builder(store, queue, transport)).build().start().await.expect("starts");
         let handle = running.handle();
         let account = handle.ensure_account("test").await.expect("an account").id;
-        let (token, _) = handle.create_token(account, "test", None).await.expect("a token");
+        let (token, _) = handle.create_token(account, NewToken::new("test")).await.expect("a token");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();

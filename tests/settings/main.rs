@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
 mod certs;
 mod check;
 mod deploy;
+mod https;
 mod owner;
 mod place;
 mod refused;

@@ -69,6 +69,17 @@ const CASES: &[Case] = &[
     Case { env: &[("RESULT_BACKEND", "rpc://hunter2")], says: &["RESULT_BACKEND", "redis://"], ..CASE },
     // Numbers, switches, addresses.
     Case { env: &[("HTTP_ADDR", "8000")], says: &["HTTP_ADDR", "127.0.0.1:8000"], ..CASE },
+    Case {
+        env: &[("HTTP_MAX_CONNECTIONS", "0"), ("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "many")],
+        says: &["HTTP_MAX_CONNECTIONS (", "HTTP_MAX_CONNECTIONS_PER_ADDRESS (", "whole number from 1"],
+        ..CASE
+    },
+    Case {
+        args: &["--http-max-connections", "0"],
+        code: 2,
+        says: &["HTTP_MAX_CONNECTIONS (--http-max-connections)"],
+        ..CASE
+    },
     Case { env: &[("ALLOW_INSECURE", "perhaps")], says: &["ALLOW_INSECURE", "true or false"], ..CASE },
     Case {
         env: &[("MQTT_BROKER_HOST", "h"), ("MQTT_BROKER_PORT", "70000")],
@@ -83,7 +94,7 @@ const CASES: &[Case] = &[
     // Listeners.
     Case {
         toml: "http_addr = \"0.0.0.0:0\"",
-        says: &["HTTP_ADDR (smsgw.toml line 1)", "ALLOW_INSECURE"],
+        says: &["HTTP_ADDR (smsgw.toml line 1)", "ALLOW_INSECURE", "HTTP_TLS_CERT"],
         ..CASE
     },
     Case {

@@ -1,21 +1,25 @@
 //! Whether the addresses to listen on are free, or taken by a gateway that runs already.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use smsgw::http::ServeTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Finding;
-use crate::settings::{Mqtt, Settings};
+use super::{Finding, over_tls};
+use crate::settings::{Http, Mqtt, Settings};
 
 const PATIENCE: Duration = Duration::from_secs(2);
+const REQUEST: &[u8] = b"GET /health/live HTTP/1.0\r\nHost: localhost\r\n\r\n";
 
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
-    let runs = is_gateway(settings.http).await;
-    let mut findings = vec![Finding::new("http", free(settings.http, runs, "HTTP_ADDR").await)];
+    let Http { listen, .. } = settings.http;
+    let runs = is_gateway(&settings.http).await;
+    let mut findings = vec![Finding::new("http", free(listen, runs, "HTTP_ADDR").await)];
     if let Mqtt::Embedded(config) = &settings.mqtt {
         if let Some(address) = config.listen {
             findings.push(Finding::new("mqtt", free(address, runs, "MQTT_LISTEN").await));
@@ -38,13 +42,22 @@ async fn free(address: SocketAddr, runs: bool, name: &str) -> Result<String, Str
 }
 
 /// Whether what answers there says that it lives, as a gateway does.
-async fn is_gateway(address: SocketAddr) -> bool {
-    let asked = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /health/live HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
-        let mut start = [0; 12];
-        stream.read_exact(&mut start).await?;
-        std::io::Result::Ok(start.ends_with(b" 200"))
+async fn is_gateway(http: &Http) -> bool {
+    let start = match http.serve.tls.clone() {
+        None => timeout(PATIENCE, ask(http.listen)).await.ok().and_then(Result::ok),
+        Some(ServeTls { cert, .. }) => {
+            let address = http.listen;
+            let asked = spawn_blocking(move || over_tls::ask(address, &cert, REQUEST, PATIENCE));
+            asked.await.ok().and_then(Result::ok)
+        }
     };
-    matches!(timeout(PATIENCE, asked).await, Ok(Ok(true)))
+    start.is_some_and(|start: [u8; 12]| start.ends_with(b" 200"))
+}
+
+async fn ask<const N: usize>(address: SocketAddr) -> io::Result<[u8; N]> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(REQUEST).await?;
+    let mut start = [0; N];
+    stream.read_exact(&mut start).await?;
+    Ok(start)
 }

@@ -4,6 +4,7 @@ mod build;
 mod dotenv;
 mod file;
 mod files;
+mod http;
 mod mqtt;
 pub(crate) mod names;
 mod problem;
@@ -11,24 +12,31 @@ mod reader;
 mod schemes;
 mod sources;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use secrecy::SecretString;
+use smsgw::key::{Credential, CredentialError, CredentialKind};
 use smsgw::rate::RateLimit;
 use smsgw::seal::MIN_SECRET;
 
+pub(crate) use self::http::Http;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
-    ALLOW_INSECURE, API_SECRET_KEY, BROKER_URL, DATA_DIR, DATABASE_URL, HTTP_ADDR, MQTT_BROKER_HOST,
-    MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND,
+    ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL, DATA_DIR,
+    DATABASE_URL, HTTP_TLS_CERT, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS,
+    SMSGW_ADMIN_TOKEN,
 };
 pub(crate) use self::problem::Problem;
 use self::reader::Reader;
 pub(crate) use self::schemes::{QueueUrl, StoreUrl};
 use self::sources::Sources;
 use crate::flags::SettingFlags;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long texts and numbers are kept where nothing is said.
+const RETENTION: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 /// What the gateway is to be.
 pub(crate) struct Settings {
@@ -41,7 +49,15 @@ pub(crate) struct Settings {
     /// Where there is none, it is kept in [`secret_file`](Self::secret_file).
     pub(crate) secret: Option<SecretString>,
     pub(crate) secret_file: PathBuf,
-    pub(crate) http: SocketAddr,
+    /// What it was before, for as long as anything is sealed under it.
+    pub(crate) previous_secret: Option<SecretString>,
+    /// The token of an administrator, made by the operator.
+    pub(crate) admin_token: Option<SecretString>,
+    /// How long texts and numbers are kept; for ever where there is none.
+    pub(crate) retention: Option<Duration>,
+    /// How many requests an account may send.
+    pub(crate) account_rate: Option<RateLimit>,
+    pub(crate) http: Http,
     pub(crate) mqtt: Mqtt,
     /// Nothing was set up, or phones were asked for: whoever starts this wants to see it work.
     pub(crate) is_demo: bool,
@@ -62,21 +78,25 @@ impl Settings {
         let results = reader.read(RESULT_BACKEND, schemes::results);
         let rate_limit = reader.read(RATE_LIMIT, str::parse);
         let secret = reader.read(API_SECRET_KEY, secret);
-        let http = reader.address(HTTP_ADDR).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into());
-        if !http.ip().is_loopback() && !allow_insecure {
-            let why = format!(
-                "other machines would reach {http} unencrypted; set {} to want that, or have a proxy with TLS in \
-                 front of 127.0.0.1",
-                ALLOW_INSECURE.with_flag()
-            );
-            reader.refuse(HTTP_ADDR, why);
-        }
+        let previous_secret = reader.read(API_SECRET_KEY_PREVIOUS, self::secret);
+        let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
+        let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
+        let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
+        let http = http::read(&mut reader, allow_insecure);
         let mqtt = mqtt::read(&mut reader, allow_insecure);
         // A simulated phone would take its part of an operator's messages and say that they were delivered.
-        let is_bare =
-            [DATABASE_URL, BROKER_URL, RESULT_BACKEND, API_SECRET_KEY, MQTT_BROKER_HOST, MQTT_TLS_CERT]
-                .into_iter()
-                .all(|name| !reader.has(name));
+        let is_bare = [
+            DATABASE_URL,
+            BROKER_URL,
+            RESULT_BACKEND,
+            API_SECRET_KEY,
+            SMSGW_ADMIN_TOKEN,
+            MQTT_BROKER_HOST,
+            MQTT_TLS_CERT,
+            HTTP_TLS_CERT,
+        ]
+        .into_iter()
+        .all(|name| !reader.has(name));
         let devices = devices.unwrap_or(is_bare.into());
         let store = store.unwrap_or_else(|| StoreUrl::Sqlite(data.join("smsgw.db")));
         let settings = Self {
@@ -90,6 +110,10 @@ impl Settings {
             results,
             rate_limit,
             secret,
+            previous_secret,
+            admin_token,
+            retention,
+            account_rate,
             http,
             mqtt,
         };
@@ -110,6 +134,22 @@ impl Settings {
             problem::exit_code(&problems).into()
         })
     }
+}
+
+fn admin_token(text: &str) -> Result<SecretString, String> {
+    match Credential::parse(text) {
+        Ok(credential) if credential.kind() == CredentialKind::Token => Ok(text.into()),
+        Err(CredentialError::Checksum) => Err("it is mistyped or incomplete; copy it again".into()),
+        _ => Err("expected a token; make one by `gateway token generate`".into()),
+    }
+}
+
+fn retention(text: &str) -> Result<Option<Duration>, &'static str> {
+    if text == "never" {
+        return Ok(None);
+    }
+    let days = text.parse().ok().filter(|days| (1..=36_500).contains(days));
+    days.map(|days: u32| Some(days * DAY)).ok_or("expected a number of days from 1 to 36500, or never")
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

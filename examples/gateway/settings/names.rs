@@ -30,7 +30,11 @@ pub(crate) const DATABASE_URL: Name = Name::new("DATABASE_URL", "--database-url"
 pub(crate) const BROKER_URL: Name = Name::new("BROKER_URL", "--broker-url");
 pub(crate) const RESULT_BACKEND: Name = Name::new("RESULT_BACKEND", "--result-backend");
 pub(crate) const RATE_LIMIT: Name = Name::new("RATE_LIMIT", "--rate-limit");
+pub(crate) const ACCOUNT_RATE_LIMIT: Name = Name::new("ACCOUNT_RATE_LIMIT", "--account-rate-limit");
+pub(crate) const RETENTION_DAYS: Name = Name::new("RETENTION_DAYS", "--retention-days");
 pub(crate) const API_SECRET_KEY: Name = Name::secret("API_SECRET_KEY");
+pub(crate) const API_SECRET_KEY_PREVIOUS: Name = Name::secret("API_SECRET_KEY_PREVIOUS");
+pub(crate) const SMSGW_ADMIN_TOKEN: Name = Name::secret("SMSGW_ADMIN_TOKEN");
 pub(crate) const MQTT_BROKER_HOST: Name = Name::new("MQTT_BROKER_HOST", "--mqtt-broker-host");
 pub(crate) const MQTT_BROKER_PORT: Name = Name::new("MQTT_BROKER_PORT", "--mqtt-broker-port");
 pub(crate) const MQTT_USERNAME: Name = Name::new("MQTT_USERNAME", "--mqtt-username");
@@ -47,15 +51,24 @@ pub(crate) const MQTT_CA_CERT: Name = Name::new("MQTT_CA_CERT", "--mqtt-ca-cert"
 pub(crate) const MQTT_LISTEN: Name = Name::new("MQTT_LISTEN", "--mqtt");
 pub(crate) const MQTT_TLS_LISTEN: Name = Name::new("MQTT_TLS_LISTEN", "--mqtt-tls");
 pub(crate) const HTTP_ADDR: Name = Name::new("HTTP_ADDR", "--http");
+pub(crate) const HTTP_TLS_CERT: Name = Name::new("HTTP_TLS_CERT", "--http-tls-cert");
+pub(crate) const HTTP_TLS_KEY: Name = Name::new("HTTP_TLS_KEY", "--http-tls-key");
+pub(crate) const HTTP_MAX_CONNECTIONS: Name = Name::new("HTTP_MAX_CONNECTIONS", "--http-max-connections");
+pub(crate) const HTTP_MAX_CONNECTIONS_PER_ADDRESS: Name =
+    Name::new("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "--http-max-connections-per-address");
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 22] = [
+pub(crate) const ALL: [Name; 30] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
     RATE_LIMIT,
+    ACCOUNT_RATE_LIMIT,
+    RETENTION_DAYS,
     API_SECRET_KEY,
+    API_SECRET_KEY_PREVIOUS,
+    SMSGW_ADMIN_TOKEN,
     MQTT_BROKER_HOST,
     MQTT_BROKER_PORT,
     MQTT_USERNAME,
@@ -71,6 +84,10 @@ pub(crate) const ALL: [Name; 22] = [
     MQTT_LISTEN,
     MQTT_TLS_LISTEN,
     HTTP_ADDR,
+    HTTP_TLS_CERT,
+    HTTP_TLS_KEY,
+    HTTP_MAX_CONNECTIONS,
+    HTTP_MAX_CONNECTIONS_PER_ADDRESS,
     ALLOW_INSECURE,
     DATA_DIR,
 ];

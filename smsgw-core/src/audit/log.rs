@@ -34,9 +34,15 @@ struct Inner {
     ids: IdSource,
     line: mpsc::Sender<Entry>,
     /// What the task takes along when it begins.
-    waiting: Mutex<Option<(Arc<dyn Store>, mpsc::Receiver<Entry>)>>,
+    waiting: Mutex<Option<Writer>>,
     /// What found no place.
     lost: AtomicU32,
+}
+
+/// What writes down what waits.
+struct Writer {
+    store: Arc<dyn Store>,
+    waiting: mpsc::Receiver<Entry>,
 }
 
 enum Entry {
@@ -53,16 +59,16 @@ impl AuditLog {
 
     pub(crate) fn from_parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let (line, waiting) = mpsc::channel(WAITING);
-        let waiting = Mutex::new(Some((store, waiting)));
+        let waiting = Mutex::new(Some(Writer { store, waiting }));
         Self(Arc::new(Inner { clock, ids: IdSource::new(), line, waiting, lost: AtomicU32::new(0) }))
     }
 
     /// Begins to write, as a task of the runtime that this is called in. The task ends when the last clone is dropped, after
     /// it has written what waits.
     pub(crate) fn start(&self) {
-        let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((store, waiting)) = waiting {
-            tokio::spawn(write(store, waiting));
+        let writer = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            tokio::spawn(writer.run());
         }
     }
 
@@ -97,15 +103,23 @@ impl AuditLog {
 impl Inner {
     fn event(&self, act: Act) -> AuditEvent {
         let now = self.clock.now();
+        AuditEvent { id: self.ids.next(now), at: now, act: act.told() }
+    }
+}
+
+impl Act {
+    /// Makes it an event of `tracing`, as [`AuditLog::note`] does, where there is no log to note it in. Returns it as it was
+    /// told: texts as one line each.
+    pub fn told(self) -> Self {
         // What somebody sent may be in here: one line each, and no longer than that.
-        let act = Act {
-            refused: act.refused.as_deref().map(printable),
-            target: act.target.as_deref().map(printable),
-            origin: act.origin.map(|origin| origin.to_canonical()),
-            ..act
+        let act = Self {
+            refused: self.refused.as_deref().map(printable),
+            target: self.target.as_deref().map(printable),
+            origin: self.origin.map(|origin| origin.to_canonical()),
+            ..self
         };
         log(&act);
-        AuditEvent { id: self.ids.next(now), at: now, act }
+        act
     }
 }
 
@@ -126,28 +140,35 @@ fn log(act: &Act) {
     }
 }
 
-/// Writes until nobody can note anything any more, or the store is closed.
-async fn write(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Entry>) {
-    let mut entries = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut entries, BATCH).await > 0 {
-        let mut events = Vec::with_capacity(entries.len());
-        let mut flushed = Vec::new();
-        for entry in entries.drain(..) {
-            match entry {
-                Entry::Event(event) => events.push(*event),
-                Entry::Flush(done) => flushed.push(done),
+impl Writer {
+    /// Writes until nobody can note anything any more.
+    async fn run(mut self) {
+        let mut entries = Vec::with_capacity(BATCH);
+        while self.waiting.recv_many(&mut entries, BATCH).await > 0 {
+            let mut events = Vec::with_capacity(entries.len());
+            let mut flushed = Vec::new();
+            for entry in entries.drain(..) {
+                match entry {
+                    Entry::Event(event) => events.push(*event),
+                    Entry::Flush(done) => flushed.push(done),
+                }
+            }
+            self.write(&events).await;
+            for done in flushed {
+                // Whoever asked may be gone.
+                let _ = done.send(());
             }
         }
-        while let Err(error) = store.record(&events).await {
+    }
+
+    async fn write(&self, events: &[AuditEvent]) {
+        while let Err(error) = self.store.record(events).await {
             if !error.is_retryable() {
-                tracing::error!(%error, events = events.len(), "set events aside that the audit log cannot store");
-                break;
+                tracing::error!(%error, events = events.len(), "the audit log cannot store these events");
+                return;
             }
             tracing::warn!(%error, "could not write the audit log; trying again");
             tokio::time::sleep(PAUSE).await;
-        }
-        for done in flushed {
-            let _ = done.send(());
         }
     }
 }

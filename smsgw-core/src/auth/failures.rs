@@ -17,7 +17,10 @@ const REMEMBERED: usize = 16_384;
 /// more is checked for a minute. Another key from the same address is not concerned, so that a stranger behind the same
 /// NAT or proxy shuts nobody out; what is no credential at all counts for its address.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<(Option<IpAddr>, Option<KeyId>), Count>>);
+pub struct Failures(Mutex<HashMap<Place, Count>>);
+
+/// An address and the key that was presented from there.
+type Place = (Option<IpAddr>, Option<KeyId>);
 
 #[derive(Debug, Clone, Copy)]
 struct Count {

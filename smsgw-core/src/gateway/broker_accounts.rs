@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
 use super::Shared;
@@ -69,11 +69,18 @@ impl BrokerAccounts {
             secret: Some(SecretString::from(secret.expose())),
         };
         self.soon(provisioner.grant(&[grant])).await?;
-        if let Some(end) = key.expires_at {
-            self.lock().insert((end, key.id));
-            self.sooner.notify_one();
+        if let Some(end) = key.ends_at() {
+            self.expect_end(end, key.id);
         }
         Ok(())
+    }
+
+    /// A key will end.
+    pub(super) fn expect_end(&self, end: Timestamp, key: KeyId) {
+        if self.provisioner.is_some() {
+            self.lock().insert((end, key));
+            self.sooner.notify_one();
+        }
     }
 
     /// Shuts out whoever uses a key that has ended.
@@ -117,6 +124,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         if let Err(error) = until_done(|| welcome(&shared), given_up).await {
             tracing::error!(%error, "original devices are reached when they authenticate again");
+        }
+        if let Err(error) = until_done(|| seal_anew(&shared), given_up).await {
+            tracing::error!(%error, "keys could not be sealed under the new secret: keep the old one");
         }
         match &shared.broker_accounts.provisioner {
             Some(provisioner) => keep(&shared, &**provisioner).await,
@@ -169,6 +179,31 @@ async fn welcome(shared: &Shared) -> Result<()> {
     warn_of_seals(&foreign);
     if count > 0 {
         tracing::info!(count, "devices of the original protocol may still listen");
+    }
+    Ok(())
+}
+
+/// Seals anew what was sealed under a secret of before, so that nobody needs that any more.
+async fn seal_anew(shared: &Shared) -> Result<()> {
+    let Some(sealer) = &shared.broker_accounts.sealer else { return Ok(()) };
+    let mut old = Vec::new();
+    each_valid(shared, |key, _| {
+        if key.sealed.as_ref().is_some_and(|sealed| !sealer.is_current(sealed)) {
+            old.push(key);
+        }
+    })
+    .await?;
+    // What cannot be opened is told of elsewhere.
+    let anew = old.iter().filter_map(|key| {
+        let text = open(&**sealer, key)?;
+        Some((key.id, sealer.seal(key.id.as_bytes(), text.expose_secret()).ok()?))
+    });
+    let anew: Vec<(KeyId, Sealed)> = anew.collect();
+    for batch in anew.chunks(PAGE) {
+        shared.store.reseal_keys(batch).await?;
+    }
+    if !anew.is_empty() {
+        tracing::info!(keys = anew.len(), "sealed the keys of original devices under the new secret");
     }
     Ok(())
 }
@@ -236,7 +271,7 @@ impl ValidKeys for Shared {
         each_valid(self, |key, protocol| keys.push((key, protocol))).await?;
         keys.sort_unstable_by_key(|(key, _)| (key.created_at, key.id));
         let accounts = &self.broker_accounts;
-        accounts.lock().extend(keys.iter().filter_map(|(key, _)| Some((key.expires_at?, key.id))));
+        accounts.lock().extend(keys.iter().filter_map(|(key, _)| Some((key.ends_at()?, key.id))));
         let mut foreign = Vec::new();
         let grant = |(key, protocol): (DeviceKey, Protocol)| {
             let secret = accounts.sealer.as_ref().and_then(|sealer| open(&**sealer, &key));

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::broker_accounts::BrokerAccounts;
+use super::ending::EndingKeys;
 use super::fleet::Fleet;
 use super::intake::Intake;
 use super::{Gateway, Settings, Shared};
@@ -166,6 +167,7 @@ impl GatewayBuilder {
             ids: IdSource::new(),
             fleet: Fleet::new(self.rate_limit, tells_listening),
             broker_accounts: BrokerAccounts::new(self.provisioner, self.sealer),
+            ending: EndingKeys::default(),
             intake,
             observers: broadcast::Sender::new(self.observer_capacity),
             audit,

@@ -1,13 +1,15 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
-//! hears, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `drain` ends.
+//! hears, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
+//! sends away whose key has ended, `drain` ends.
 
 mod broker_accounts;
 mod builder;
 mod cancel;
 mod dispatch;
 mod drain;
+mod ending;
 mod fleet;
 mod handle;
 mod inbound;
@@ -33,6 +35,7 @@ pub use fleet::Presence;
 pub use handle::{DeviceStatus, Handle, Health, NewDevice, NewToken, Submitted};
 
 use self::broker_accounts::BrokerAccounts;
+use self::ending::EndingKeys;
 use self::fleet::Fleet;
 use self::intake::Intake;
 use crate::audit::AuditLog;
@@ -81,6 +84,7 @@ struct Shared {
     ids: IdSource,
     fleet: Fleet,
     broker_accounts: BrokerAccounts,
+    ending: EndingKeys,
     intake: Intake,
     observers: broadcast::Sender<Moved>,
     audit: AuditLog,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Shared, cancel};
+use super::{Shared, cancel, ending};
 use crate::crash;
 use crate::error::Result;
 use crate::key::KeyId;
@@ -34,6 +34,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             && let Err(error) = compare(&shared).await
         {
             tracing::warn!(%error, "could not learn what other gateways have heard; trying again");
+        }
+        if let Err(error) = ending::see_off(&shared).await {
+            tracing::warn!(%error, "could not end the sessions of keys that were replaced");
         }
         if let Err(error) = recheck_keys(&shared).await {
             tracing::warn!(%error, "could not learn which keys were revoked elsewhere; trying again");

@@ -6,6 +6,7 @@ use crate::forward::forward_to_inner;
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
 use crate::rate::RateLimit;
+use crate::seal::Sealed;
 use crate::time::Timestamp;
 
 /// Devices and their API keys.
@@ -96,6 +97,12 @@ pub trait DeviceStore: Send + Sync + 'static {
     /// Any backend error.
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool>;
 
+    /// Replaces what is sealed of keys, as under another secret. Keys that do not exist are passed over.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn reseal_keys(&self, keys: &[(KeyId, Sealed)]) -> Result<()>;
+
     /// Notes that a device came in with a key.
     ///
     /// # Errors
@@ -116,6 +123,7 @@ forward_to_inner! {
         async fn keys(device: DeviceId) -> Result<Vec<DeviceKey>>;
         async fn valid_keys(after: Option<KeyId>, limit: usize, now: Timestamp) -> Result<Vec<(DeviceKey, Protocol)>>;
         async fn revoke_key(device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool>;
+        async fn reseal_keys(keys: &[(KeyId, Sealed)]) -> Result<()>;
         async fn touch_key(id: KeyId, at: Timestamp) -> Result<()>;
     }
 }

@@ -96,6 +96,13 @@ macro_rules! forward_all_but_messages {
                 self.inner.revoke_key(device, id, at).await
             }
 
+            async fn reseal_keys(
+                &self,
+                keys: &[(smsgw_core::key::KeyId, smsgw_core::seal::Sealed)],
+            ) -> smsgw_core::error::Result<()> {
+                self.inner.reseal_keys(keys).await
+            }
+
             async fn touch_key(
                 &self,
                 id: smsgw_core::key::KeyId,
@@ -114,6 +121,29 @@ macro_rules! forward_all_but_messages {
                 self.inner.ensure_account(account).await
             }
 
+            async fn account(
+                &self,
+                id: smsgw_core::id::AccountId,
+            ) -> smsgw_core::error::Result<Option<smsgw_core::account::Account>> {
+                self.inner.account(id).await
+            }
+
+            async fn accounts(
+                &self,
+                after: Option<smsgw_core::store::Cursor>,
+                limit: usize,
+            ) -> smsgw_core::error::Result<smsgw_core::store::Page<smsgw_core::account::Account>> {
+                self.inner.accounts(after, limit).await
+            }
+
+            async fn update_account(
+                &self,
+                id: smsgw_core::id::AccountId,
+                patch: smsgw_core::store::AccountPatch,
+            ) -> smsgw_core::error::Result<Option<smsgw_core::account::Account>> {
+                self.inner.update_account(id, patch).await
+            }
+
             async fn create_token(
                 &self,
                 token: &smsgw_core::account::Token,
@@ -124,8 +154,58 @@ macro_rules! forward_all_but_messages {
             async fn find_token(
                 &self,
                 id: smsgw_core::key::KeyId,
-            ) -> smsgw_core::error::Result<Option<smsgw_core::account::Token>> {
+            ) -> smsgw_core::error::Result<Option<(smsgw_core::account::Token, smsgw_core::account::Account)>>
+            {
                 self.inner.find_token(id).await
+            }
+
+            async fn tokens(
+                &self,
+                account: smsgw_core::id::AccountId,
+            ) -> smsgw_core::error::Result<Vec<smsgw_core::account::Token>> {
+                self.inner.tokens(account).await
+            }
+
+            async fn revoke_token(
+                &self,
+                account: smsgw_core::id::AccountId,
+                id: smsgw_core::key::KeyId,
+                at: smsgw_core::time::Timestamp,
+            ) -> smsgw_core::error::Result<bool> {
+                self.inner.revoke_token(account, id, at).await
+            }
+
+            async fn touch_token(
+                &self,
+                id: smsgw_core::key::KeyId,
+                at: smsgw_core::time::Timestamp,
+            ) -> smsgw_core::error::Result<()> {
+                self.inner.touch_token(id, at).await
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl smsgw_core::store::AuditStore for $wrapper {
+            async fn record(
+                &self,
+                events: &[smsgw_core::audit::AuditEvent],
+            ) -> smsgw_core::error::Result<()> {
+                self.inner.record(events).await
+            }
+
+            async fn audit(
+                &self,
+                query: &smsgw_core::store::AuditQuery,
+            ) -> smsgw_core::error::Result<smsgw_core::store::Page<smsgw_core::audit::AuditEvent>> {
+                self.inner.audit(query).await
+            }
+
+            async fn forget_audit(
+                &self,
+                before: smsgw_core::time::Timestamp,
+                max: usize,
+            ) -> smsgw_core::error::Result<usize> {
+                self.inner.forget_audit(before, max).await
             }
         }
 
@@ -143,6 +223,15 @@ macro_rules! forward_all_but_messages {
                 query: &smsgw_core::store::InboxQuery,
             ) -> smsgw_core::error::Result<smsgw_core::store::Page<smsgw_core::store::ReceivedSms>> {
                 self.inner.inbox(query).await
+            }
+
+            async fn erase_received(
+                &self,
+                before: smsgw_core::time::Timestamp,
+                max: usize,
+                pseudonyms: &smsgw_core::pseudonym::Pseudonyms,
+            ) -> smsgw_core::error::Result<usize> {
+                self.inner.erase_received(before, max, pseudonyms).await
             }
         }
 

@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Message, MessageEvent};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::state::{Fence, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, Due, DueQuery, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull, Store,
+    Advanced, Claim, Due, DueQuery, Erased, Inserted, Insertion, MessageQuery, MessageStore, Page, Pull,
+    Store,
 };
+use smsgw_core::time::Timestamp;
 
 use crate::forward::forward_all_but_messages;
 
@@ -82,6 +85,19 @@ impl MessageStore for Unfenced {
 
     async fn forget_keys(&self, max: usize) -> Result<usize> {
         self.inner.forget_keys(max).await
+    }
+
+    async fn erase(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
+        self.inner.erase(before, max, pseudonyms).await
+    }
+
+    async fn erase_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        pseudonyms: &Pseudonyms,
+    ) -> Result<Option<Erased>> {
+        self.inner.erase_message(account, id, pseudonyms).await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

@@ -86,7 +86,7 @@ async fn settle(gateways: &Gateways, clock: RuntimeClock, account: AccountId, kn
 
 async fn people(gateways: &Gateways, clock: RuntimeClock) -> (AccountId, Vec<DeviceId>) {
     let (store, created_at) = (gateways.store(), clock.now());
-    let account = Account { id: Uuid::from_u128(1).into(), name: "test".into(), created_at };
+    let account = Account::new(Uuid::from_u128(1).into(), "test", created_at);
     let account = store.ensure_account(&account).await.expect("memory").id;
     let mut devices = Vec::new();
     for number in 0..PHONES {

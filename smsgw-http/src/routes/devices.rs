@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::device::Protocol;
 use smsgw_core::gateway::{DeviceStatus, NewDevice};
 use smsgw_core::id::DeviceId;
@@ -16,8 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Id;
-use crate::auth::Caller;
-use crate::fields::{Fields, FromFields, invalid, missing};
+use crate::acts::whole;
+use crate::auth::{Caller, DevicesAdmin, DevicesRead};
+use crate::fields::{Fields, FromFields, invalid, line, missing};
 use crate::json::JsonBody;
 use crate::page::{List, Parameters};
 use crate::problem::Problem;
@@ -37,13 +39,18 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 /// List devices, newest first
 #[utoipa::path(
     get, path = "/devices", tag = "devices", operation_id = "list_devices",
+    security(("token" = ["devices:read"])),
     params(
         ("limit" = Option<u16>, Query, description = "At most so many; 100 where nothing is said", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
     ),
     responses((status = 200, description = "One page", body = List<DeviceView>)),
 )]
-async fn list(State(api): State<Api>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
+async fn list(
+    State(api): State<Api>,
+    caller: Caller<DevicesRead>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
     let given = parameters.only(&["limit", "cursor"])?;
     let after = given.cursor(LIST, caller.account)?;
     let page = api.handle.devices(caller.account, after, given.limit()?).await?;
@@ -53,6 +60,7 @@ async fn list(State(api): State<Api>, caller: Caller, parameters: Parameters) ->
 /// Make a device
 #[utoipa::path(
     post, path = "/devices", tag = "devices", operation_id = "create_device",
+    security(("token" = ["devices:admin"])),
     request_body = CreateDeviceRequest,
     responses(
         (status = 201, description = "It is made; it needs an API key to come in", body = DeviceView, headers(("Location" = String, description = "Where to look at it"))),
@@ -60,7 +68,7 @@ async fn list(State(api): State<Api>, caller: Caller, parameters: Parameters) ->
 )]
 async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<DevicesAdmin>,
     JsonBody(request): JsonBody<CreateDeviceRequest>,
 ) -> Result<Response, Problem> {
     let new = NewDevice {
@@ -69,19 +77,32 @@ async fn create(
         protocol: request.protocol,
         rate_limit: request.rate_limit,
     };
-    let device = api.handle.create_device(caller.account, new).await?;
-    let location = format!("/devices/{}", device.id);
-    let status = DeviceStatus { device, presence: Default::default() };
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
+    let who = *caller;
+    whole(async move {
+        let made = api.handle.create_device(who.account, new).await.map(Some);
+        let device = api.noted(made, |made| Act {
+            device: made.map(|device| device.id),
+            ..who.did(AuditAction::CreateDevice)
+        })?;
+        let location = format!("/devices/{}", device.id);
+        let status = DeviceStatus { device, presence: Default::default() };
+        Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
+    })
+    .await
 }
 
 /// Look at a device
 #[utoipa::path(
     get, path = "/devices/{id}", tag = "devices", operation_id = "get_device",
+    security(("token" = ["devices:read"])),
     params(("id" = String, Path, description = "The device", format = "uuid")),
     responses((status = 200, description = "The device as it is now", body = DeviceView)),
 )]
-async fn get(State(api): State<Api>, caller: Caller, Id(id): Id<DeviceId>) -> Result<Response, Problem> {
+async fn get(
+    State(api): State<Api>,
+    caller: Caller<DevicesRead>,
+    Id(id): Id<DeviceId>,
+) -> Result<Response, Problem> {
     let status = api.handle.device(caller.account, id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(DeviceView::of(&status)).into_response())
 }
@@ -91,20 +112,27 @@ async fn get(State(api): State<Api>, caller: Caller, Id(id): Id<DeviceId>) -> Re
 /// What is not given stays; null removes a description or a rate limit.
 #[utoipa::path(
     patch, path = "/devices/{id}", tag = "devices", operation_id = "update_device",
+    security(("token" = ["devices:admin"])),
     params(("id" = String, Path, description = "The device", format = "uuid")),
     request_body = UpdateDeviceRequest,
     responses((status = 200, description = "The device as it is now", body = DeviceView)),
 )]
 async fn update(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<DevicesAdmin>,
     Id(id): Id<DeviceId>,
     JsonBody(request): JsonBody<UpdateDeviceRequest>,
 ) -> Result<Response, Problem> {
     let patch =
         DevicePatch { name: request.name, description: request.description, rate_limit: request.rate_limit };
-    let status = api.handle.update_device(caller.account, id, patch).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(DeviceView::of(&status)).into_response())
+    let who = *caller;
+    whole(async move {
+        let changed = api.handle.update_device(who.account, id, patch).await;
+        let status =
+            api.noted(changed, |_| Act { device: Some(id), ..who.did(AuditAction::UpdateDevice) })?;
+        Ok(Json(DeviceView::of(&status)).into_response())
+    })
+    .await
 }
 
 /// Remove a device and its API keys
@@ -112,14 +140,22 @@ async fn update(
 /// Its messages stay.
 #[utoipa::path(
     delete, path = "/devices/{id}", tag = "devices", operation_id = "delete_device",
+    security(("token" = ["devices:admin"])),
     params(("id" = String, Path, description = "The device", format = "uuid")),
     responses((status = 204, description = "It is gone")),
 )]
-async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    match api.handle.delete_device(caller.account, id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found()),
-    }
+async fn delete(
+    State(api): State<Api>,
+    caller: Caller<DevicesAdmin>,
+    Id(id): Id<DeviceId>,
+) -> Result<StatusCode, Problem> {
+    let who = *caller;
+    whole(async move {
+        let deleted = api.handle.delete_device(who.account, id).await.map(|deleted| deleted.then_some(()));
+        api.noted(deleted, |_| Act { device: Some(id), ..who.did(AuditAction::DeleteDevice) })?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// A device to make.
@@ -193,19 +229,4 @@ impl FromFields for UpdateDeviceRequest {
             rate_limit: fields.removable("rate_limit", |fields| fields.parse("rate_limit"))?,
         })
     }
-}
-
-/// A text of `min` to `max` characters without control characters.
-fn line(
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    min: usize,
-    max: usize,
-) -> Result<Option<String>, Problem> {
-    let Some(text) = fields.text(name)? else { return Ok(None) };
-    if !(min..=max).contains(&text.chars().count()) || text.chars().any(char::is_control) {
-        let detail = format!("expected {min} to {max} characters, and no control characters");
-        return Err(invalid(name, detail));
-    }
-    Ok(Some(text.into_owned()))
 }

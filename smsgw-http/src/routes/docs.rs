@@ -2,8 +2,10 @@
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{Html, IntoResponse, Redirect};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -12,6 +14,11 @@ use crate::router::Api;
 
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
+/// What the page may load: styles that it makes itself and pictures within its style sheet are of its library.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 /// Serves `document`, which is JSON.
 pub(crate) fn router(document: &str) -> Router<Api> {
@@ -20,10 +27,19 @@ pub(crate) fn router(document: &str) -> Router<Api> {
     let page =
         SwaggerUi::new("/docs").config(Config::from(DOCUMENT).validator_url("none").try_it_out_enabled(true));
     Router::from(page)
+        .route_layer(map_response(confine))
         .route(DOCUMENT, get(|| async move { ([(CONTENT_TYPE, "application/json")], document) }))
         .route("/problems", get(problems))
         // Whoever opens the address alone is shown what is here.
         .route("/", get(async || Redirect::temporary("/docs")))
+}
+
+/// Lets the page load its own parts, and ask this API.
+async fn confine(mut response: Response) -> Response {
+    if response.status().is_success() {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    }
+    response
 }
 
 /// Every code that a problem may have. The `type` of a problem points here.
@@ -36,5 +52,5 @@ async fn problems() -> impl IntoResponse {
         page.push_str(&format!("<dt id=\"{name}\"><code>{name}</code> ({status})<dd>{title}."));
     }
     page.push_str("</dl></html>");
-    ([(CONTENT_SECURITY_POLICY, "default-src 'none'")], Html(page))
+    Html(page)
 }

@@ -7,7 +7,7 @@ use smsgw_core::store::InboxQuery;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, InboxRead};
 use crate::page::{List, Parameters};
 use crate::problem::Problem;
 use crate::router::Api;
@@ -23,6 +23,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 /// List received SMS, newest first
 #[utoipa::path(
     get, path = "/inbox", tag = "inbox", operation_id = "list_inbox",
+    security(("token" = ["inbox:read"])),
     params(
         ("device_id" = Option<String>, Query, description = "Only of this device", format = "uuid"),
         ("limit" = Option<u16>, Query, description = "At most so many; 100 where nothing is said", minimum = 1, maximum = 1000),
@@ -30,7 +31,11 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
     ),
     responses((status = 200, description = "One page", body = List<ReceivedView>)),
 )]
-async fn list(State(api): State<Api>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
+async fn list(
+    State(api): State<Api>,
+    caller: Caller<InboxRead>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
     let given = parameters.only(&["device_id", "limit", "cursor"])?;
     let query = InboxQuery {
         account: caller.account,

@@ -1,9 +1,10 @@
-//! The API keys of a device: make them, list them, end them.
+//! The API keys of a device: make them, list them, replace them, end them.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::KeyId;
 use smsgw_core::time::Timestamp;
@@ -11,8 +12,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::grace::RotateRequest;
 use super::{Id, Ids};
-use crate::auth::Caller;
+use crate::acts::whole;
+use crate::auth::{Caller, DevicesAdmin, DevicesRead};
 use crate::fields::{Fields, FromFields};
 use crate::json::JsonBody;
 use crate::page::List;
@@ -21,16 +24,21 @@ use crate::router::Api;
 use crate::views::{KeyView, NewKeyView};
 
 pub(crate) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(rotate))
 }
 
 /// List the API keys of a device, newest first
 #[utoipa::path(
     get, path = "/devices/{id}/api-keys", tag = "devices", operation_id = "list_api_keys",
+    security(("token" = ["devices:read"])),
     params(("id" = String, Path, description = "The device", format = "uuid")),
     responses((status = 200, description = "All of them, without the keys themselves", body = List<KeyView>)),
 )]
-async fn list(State(api): State<Api>, caller: Caller, Id(device): Id<DeviceId>) -> Result<Response, Problem> {
+async fn list(
+    State(api): State<Api>,
+    caller: Caller<DevicesRead>,
+    Id(device): Id<DeviceId>,
+) -> Result<Response, Problem> {
     let keys = api.handle.keys(caller.account, device).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(List::whole(keys.iter().map(KeyView::of).collect())).into_response())
 }
@@ -40,24 +48,68 @@ async fn list(State(api): State<Api>, caller: Caller, Id(device): Id<DeviceId>) 
 /// The key is shown here and never again. Needs no body where the key is not to expire.
 #[utoipa::path(
     post, path = "/devices/{id}/api-keys", tag = "devices", operation_id = "create_api_key",
+    security(("token" = ["devices:admin"])),
     params(("id" = String, Path, description = "The device", format = "uuid")),
     request_body = Option<CreateKeyRequest>,
     responses((status = 201, description = "The key", body = NewKeyView)),
 )]
 async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<DevicesAdmin>,
     Id(device): Id<DeviceId>,
     JsonBody(request): JsonBody<CreateKeyRequest>,
 ) -> Result<Response, Problem> {
-    let created = api.handle.create_key(caller.account, device, request.expires_at).await?;
-    let (credential, key) = created.ok_or_else(Problem::not_found)?;
-    Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
+    let who = *caller;
+    whole(async move {
+        let made = api.handle.create_key(who.account, device, request.expires_at).await;
+        let (credential, key) = api.noted(made, |made| Act {
+            device: Some(device),
+            target: made.map(|(_, key)| key.id.to_string()),
+            ..who.did(AuditAction::CreateKey)
+        })?;
+        Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
+    })
+    .await
+}
+
+/// Replace an API key of a device by another
+///
+/// The new key is shown here and never again; the old one still counts for `grace` seconds. A broker that knows one password
+/// a device, as Mosquitto does, knows the new key from now on and no other, whatever the grace: the device must be given it
+/// before it next connects.
+#[utoipa::path(
+    post, path = "/devices/{id}/api-keys/{key_id}/rotate", tag = "devices", operation_id = "rotate_api_key",
+    security(("token" = ["devices:admin"])),
+    params(
+        ("id" = String, Path, description = "The device", format = "uuid"),
+        ("key_id" = String, Path, description = "The id of the key"),
+    ),
+    request_body = Option<RotateRequest>,
+    responses((status = 201, description = "The new key", body = NewKeyView)),
+)]
+async fn rotate(
+    State(api): State<Api>,
+    caller: Caller<DevicesAdmin>,
+    Ids(device, key): Ids<DeviceId, KeyId>,
+    JsonBody(RotateRequest { grace }): JsonBody<RotateRequest>,
+) -> Result<Response, Problem> {
+    let who = *caller;
+    whole(async move {
+        let made = api.handle.rotate_key(who.account, device, key, grace).await;
+        let (credential, key) = api.noted(made, |_| Act {
+            device: Some(device),
+            target: Some(key.to_string()),
+            ..who.did(AuditAction::RotateKey)
+        })?;
+        Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
+    })
+    .await
 }
 
 /// Revoke an API key of a device
 #[utoipa::path(
     delete, path = "/devices/{id}/api-keys/{key_id}", tag = "devices", operation_id = "revoke_api_key",
+    security(("token" = ["devices:admin"])),
     params(
         ("id" = String, Path, description = "The device", format = "uuid"),
         ("key_id" = String, Path, description = "The id of the key"),
@@ -66,13 +118,20 @@ async fn create(
 )]
 async fn revoke(
     State(api): State<Api>,
-    caller: Caller,
+    caller: Caller<DevicesAdmin>,
     Ids(device, key): Ids<DeviceId, KeyId>,
 ) -> Result<StatusCode, Problem> {
-    match api.handle.revoke_key(caller.account, device, key).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::not_found()),
-    }
+    let who = *caller;
+    whole(async move {
+        let revoked = api.handle.revoke_key(who.account, device, key).await;
+        api.noted(revoked.map(|revoked| revoked.then_some(())), |_| Act {
+            device: Some(device),
+            target: Some(key.to_string()),
+            ..who.did(AuditAction::RevokeKey)
+        })?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// An API key to make.

@@ -1,12 +1,17 @@
 //! The handlers, a theme a file.
 
+pub(crate) mod audit;
 pub(crate) mod devices;
 pub(crate) mod docs;
+mod grace;
 pub(crate) mod health;
 pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod messages;
+pub(crate) mod mqtt;
 pub(crate) mod segments;
+pub(crate) mod tokens;
+pub(crate) mod users;
 
 use std::str::FromStr;
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
+use crate::auth::{AnyToken, Caller};
 use crate::fields::{Fields, FromFields, missing};
 use crate::json::JsonBody;
 use crate::problem::Problem;
@@ -26,7 +26,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
     request_body = SegmentsRequest,
     responses((status = 200, description = "What it takes", body = SegmentsView)),
 )]
-async fn count(_: Caller, JsonBody(request): JsonBody<SegmentsRequest>) -> Json<SegmentsView> {
+async fn count(_: Caller<AnyToken>, JsonBody(request): JsonBody<SegmentsRequest>) -> Json<SegmentsView> {
     let counted = segment(&request.body);
     Json(SegmentsView {
         encoding: counted.encoding.as_str(),

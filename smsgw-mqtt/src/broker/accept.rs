@@ -168,7 +168,7 @@ async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: 
     let transport = match opened {
         Ok(transport) => transport,
         Err(why) => {
-            tracing::info!(target: "smsgw::security", %peer, "no TLS handshake: {why}");
+            shared.no_handshake(peer.ip(), &why);
             return;
         }
     };
@@ -191,12 +191,15 @@ async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: 
         _ = &mut run => {}
         () = connection.life.kicked.cancelled() => {
             see_off(shared, &connection, run).await;
-            forget_if_revoked(shared, &connection).await;
         }
         () = shared.stop.cancelled() => {
             // The library hears the goodbye, but not before a client has logged in.
             let _ = timeout(GOODBYE, run).await;
         }
+    }
+    // The library may have ended it before it was seen off.
+    if connection.life.kicked.is_cancelled() {
+        forget_if_revoked(shared, &connection).await;
     }
     drop(leaving);
 }
@@ -222,7 +225,7 @@ async fn see_off(shared: &Shared, connection: &Connection, run: impl Future<Outp
 async fn forget_if_revoked(shared: &Shared, connection: &Connection) {
     let Some(seat) = connection.seat() else { return };
     let (Some(device), Some(api_key)) = (seat.account.device(), &seat.api_key) else { return };
-    if !shared.door.still_admits(device, api_key).await {
+    if !shared.gate.door.still_admits(device, api_key).await {
         shared.sessions.forget(&seat.client_id).await;
     }
 }

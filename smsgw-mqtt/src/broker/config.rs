@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use smsgw_core::error::{Error, ErrorKind, Result};
 
-use super::login::GATEWAY_USER;
+use super::gate::GATEWAY_USER;
 use crate::account::SharedAccount;
 
 /// Where the broker listens and how much it takes.

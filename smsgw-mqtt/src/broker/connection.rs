@@ -19,21 +19,22 @@ use mqtt5::packet::connect::ConnectPacket;
 use mqtt5::packet::publish::PublishPacket;
 use mqtt5::protocol::v5::reason_codes::ReasonCode;
 use secrecy::SecretString;
+use smsgw_core::audit::{Act, AuditAction};
+use smsgw_core::key::KeyId;
 
 use super::Shared;
 use super::kicker::ended;
-use super::login::{Denial, Login};
-use super::roster::Life;
-use super::rules::{self, Account, Publishing};
+use super::roster::{Entry, Life};
 use super::throttle::Throttle;
 use crate::dialect::MAX_PAYLOAD;
+use crate::login::{Denial, Login};
+use crate::rules::{self, Account, Publishing};
+use crate::witness::Refusals;
 
 /// Topic filters that one connection may hold.
 const MAX_FILTERS: usize = 64;
 /// Keys without an answer that are remembered.
 const MAX_UNANSWERED: usize = 64;
-/// Refusals of one connection that are all logged; then only those whose number is a power of two.
-const LOGGED: u64 = 16;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -43,6 +44,8 @@ pub(super) struct Seat {
     pub(super) account: Account,
     pub(super) client_id: String,
     pub(super) api_key: Option<SecretString>,
+    /// The public part of the API key.
+    key: Option<KeyId>,
     /// MQTT 3.1.1, which has no words for a refused publish.
     is_v311: bool,
 }
@@ -76,7 +79,9 @@ pub(super) struct Connection {
     seat: OnceLock<Seat>,
     topics: Mutex<Topics>,
     throttle: Throttle,
-    refusals: AtomicU64,
+    refusals: Mutex<Refusals>,
+    /// Payloads that were too large.
+    oversized: AtomicU64,
     pub(super) life: Life,
 }
 
@@ -91,7 +96,8 @@ impl Connection {
             seat: OnceLock::new(),
             topics: Mutex::default(),
             throttle,
-            refusals: AtomicU64::new(0),
+            refusals: Mutex::default(),
+            oversized: AtomicU64::new(0),
             life: Life::default(),
         })
     }
@@ -105,17 +111,10 @@ impl Connection {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn admit(&self, connect: &ConnectPacket) -> Result<String, Denial> {
-        let login = Login {
-            client_id: &connect.client_id,
-            username: connect.username.as_deref(),
-            password: connect.password.as_deref(),
-            is_local: self.origin.is_local,
-            gateway_only: self.origin.gateway_only,
-        };
+    async fn admit(&self, connect: &ConnectPacket, login: &Login<'_>) -> Result<String, Denial> {
         loop {
             let kicks = self.shared.roster.kicks();
-            let admitted = self.shared.door.admit(&login).await?;
+            let admitted = self.shared.gate.admit(login, self.origin).await?;
             let account = admitted.account;
             if let Some(will) = &connect.will
                 && !rules::may_leave_will(&account, &will.topic, will.retain, &will.payload)
@@ -126,9 +125,15 @@ impl Connection {
                 // Its former connection may hang, and its last will would come after what this one says.
                 ended(&self.shared.roster.supersede(device)).await;
             }
-            self.shared.sessions.claim(&connect.client_id, &account).await?;
+            if self.shared.sessions.claim(&connect.client_id, &account).await? {
+                let why = "ended a session under the client id of a device";
+                let device = account.device();
+                self.note(Act { device, ..Act::refused(AuditAction::Connect, why) });
+            }
             let entered = account.device().is_none_or(|device| {
-                self.shared.roster.enter(device, self.number, &self.life, admitted.expires_at, kicks)
+                let life = self.life.clone();
+                let (client_id, expires_at) = (connect.client_id.clone(), admitted.expires_at);
+                self.shared.roster.enter(device, self.number, Entry { life, client_id, expires_at }, kicks)
             });
             if !entered {
                 continue;
@@ -138,29 +143,55 @@ impl Connection {
                 account,
                 client_id: connect.client_id.clone(),
                 api_key: admitted.api_key,
+                key: login.key(),
                 is_v311: connect.protocol_version < 5,
             });
             return Ok(name);
         }
     }
 
-    /// Logs that something was refused, unless that has been said often enough.
-    fn refuse(&self, action: &'static str, topic: &str) {
-        let number = self.refusals.fetch_add(1, Ordering::Relaxed) + 1;
-        if number > LOGGED && !number.is_power_of_two() {
-            return;
-        }
-        let account = self.seat.get().map(|seat| seat.account.to_string()).unwrap_or_default();
-        let (peer, topic) = (self.origin.peer, rules::redacted(topic));
-        tracing::warn!(target: "smsgw::security", %account, %peer, action, topic, number, "refused");
+    fn note(&self, act: Act) {
+        let origin = Some(self.origin.peer.ip());
+        self.shared.gate.door.witness().note(Act { origin, ..act });
     }
 
-    fn may_subscribe(&self, filter: &str) -> bool {
-        let Some(seat) = self.seat.get() else { return false };
-        let kicked = self.life.kicked.is_cancelled();
+    /// Notes that something was refused, unless that has been said often enough.
+    fn refuse(&self, action: AuditAction, why: &str, topic: &str) {
+        let seat = self.seat.get();
+        let act = Act {
+            credential: seat.and_then(|seat| seat.key),
+            device: seat.and_then(|seat| seat.account.device()),
+            target: Some(rules::redacted(topic)),
+            ..Act::refused(action, why)
+        };
+        let due = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).add(act);
+        due.into_iter().for_each(|act| self.note(act));
+    }
+
+    /// Logs that a payload was dropped, unless that has been said often enough.
+    fn drop_oversized(&self, topic: &str) {
+        let number = self.oversized.fetch_add(1, Ordering::Relaxed) + 1;
+        if number.is_power_of_two() {
+            let (peer, topic) = (self.origin.peer, rules::redacted(topic));
+            tracing::warn!(%peer, topic, number, "dropped a payload over 4 KiB");
+        }
+    }
+
+    /// Says why not, where it may not.
+    fn may_subscribe(&self, filter: &str) -> Result<(), &'static str> {
+        let Some(seat) = self.seat.get() else { return Err("not logged in") };
+        if self.life.kicked.is_cancelled() {
+            return Err("its session is over");
+        }
+        if !rules::may_subscribe(&seat.account, filter) {
+            return Err("no topic of its own");
+        }
         let topics = self.topics();
-        let room = topics.filters.len() < MAX_FILTERS || topics.filters.contains(filter);
-        !kicked && room && rules::may_subscribe(&seat.account, filter)
+        if topics.filters.len() < MAX_FILTERS || topics.filters.contains(filter) {
+            Ok(())
+        } else {
+            Err("more than 64 filters")
+        }
     }
 
     fn subscribed(&self, filter: &str) {
@@ -216,7 +247,7 @@ impl Connection {
             return PublishAction::Continue;
         }
         if event.payload.len() > MAX_PAYLOAD {
-            self.refuse("publish a payload over 4 KiB", &event.topic);
+            self.drop_oversized(&event.topic);
             return PublishAction::Handled;
         }
         if seat.account.is_original() {
@@ -241,6 +272,7 @@ impl Connection {
     /// The connection is over.
     pub(super) fn leave(&self) {
         self.fall_silent();
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest().for_each(|act| self.note(act));
         if let Some(seat) = self.seat.get() {
             self.shared.roster.stand_up(&seat.client_id, self.number);
             if let Some(device) = seat.account.device() {
@@ -263,16 +295,24 @@ impl AuthProvider for Connection {
         _client_addr: SocketAddr,
     ) -> Answer<'a, mqtt5::Result<AuthResult>> {
         Box::pin(async move {
-            let denial = match self.admit(connect).await {
+            let password = connect.password.as_deref().map(std::str::from_utf8);
+            let login = Login {
+                client_id: &connect.client_id,
+                username: connect.username.as_deref().unwrap_or_default(),
+                // What is no text is no password of anybody.
+                password: password.and_then(Result::ok).unwrap_or_default(),
+                origin: Some(self.origin.peer.ip()),
+            };
+            let denial = match self.admit(connect, &login).await {
                 Ok(name) => return Ok(AuthResult::success_with_user(name)),
                 Err(denial) => denial,
             };
             if let Denial::Store(error) = &denial {
                 tracing::warn!(peer = %self.origin.peer, %error, "cannot check who connects");
             } else {
-                let peer = self.origin.peer;
-                let client_id = shown(&connect.client_id);
-                tracing::warn!(target: "smsgw::security", %peer, client_id, reason = %denial, "refused a connection");
+                let will = connect.will.as_ref().filter(|_| matches!(denial, Denial::Will));
+                let about = will.map(|will| rules::redacted(&will.topic));
+                self.shared.gate.door.refused(&login, &denial, about);
             }
             Ok(AuthResult::fail(reason_code(&denial)))
         })
@@ -292,7 +332,7 @@ impl AuthProvider for Connection {
             self.throttle.pass().await;
             let allowed = rules::publishing(&seat.account, topic) != Publishing::Refused;
             if !allowed {
-                self.refuse("publish", topic);
+                self.refuse(AuditAction::Publish, "no topic of its own", topic);
             }
             // The library would refuse in words of MQTT 5, which make a client of MQTT 3.1.1 hang up. What such a
             // client may not publish is acknowledged and goes nowhere: see `publish`.
@@ -312,10 +352,10 @@ impl AuthProvider for Connection {
             }
             self.throttle.pass().await;
             let allowed = self.may_subscribe(filter);
-            if !allowed {
-                self.refuse("subscribe", filter);
+            if let Err(why) = allowed {
+                self.refuse(AuditAction::Subscribe, why, filter);
             }
-            allowed
+            allowed.is_ok()
         })
     }
 }
@@ -349,7 +389,12 @@ impl BrokerEventHandler for Connection {
     }
 
     fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
-        Box::pin(std::future::ready(self.publish(&event)))
+        Box::pin(async move {
+            if self.is_gateway() {
+                self.shared.expire().await;
+            }
+            self.publish(&event)
+        })
     }
 }
 
@@ -371,33 +416,13 @@ fn reason_code(denial: &Denial) -> ReasonCode {
     match denial {
         Denial::NoPassword
         | Denial::WrongPassword
+        | Denial::Stranger
         | Denial::Key(_)
         | Denial::OtherDevice
         | Denial::OtherProtocol => ReasonCode::BadUsernameOrPassword,
         Denial::ClientId | Denial::ClientIdTaken => ReasonCode::ClientIdentifierNotValid,
         Denial::Remote | Denial::GatewayOnly | Denial::Will => ReasonCode::NotAuthorized,
+        Denial::Paused => ReasonCode::ConnectionRateExceeded,
         Denial::Store(_) => ReasonCode::ServerUnavailable,
-    }
-}
-
-/// A client id as it may stand in a log: escaped, cut, and not at all where it may hold a key.
-fn shown(client_id: &str) -> String {
-    const LONGEST: usize = 64;
-    if client_id.contains("sgw_") {
-        return "…".into();
-    }
-    client_id.chars().take(LONGEST).flat_map(char::escape_debug).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_shows_of_a_client_id_what_it_may() {
-        assert_eq!(shown("phone-1"), "phone-1");
-        assert_eq!(shown("sgw_dev_x_y"), "…");
-        assert_eq!(shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
-        assert_eq!(shown(&"x".repeat(500)).len(), 64);
     }
 }

@@ -15,7 +15,12 @@
 //! over 4 KiB is acknowledged and dropped, a packet over 8 KiB ends the connection. Last wills obey the same rules: a
 //! client with one that it may not leave is refused.
 //!
-//! Refused accesses are logged to the target `smsgw::security`, with who, what and from where, and without any key.
+//! Refused accesses are noted in the audit log that [`Broker::start_with_audit`] is given, and are events of `tracing` to
+//! the target `smsgw::audit` in any case, with who, what and from where, and without any key. Of one connection the first
+//! 16 are noted one by one, then those whose number is a power of two and what is left at its end, each with the count of
+//! those that it stands for. After ten refused connections in a minute from one address with one key, nothing more is
+//! checked for that address and key for a minute, and nothing noted: such a client hears 0x9F, in MQTT 3.1.1 0x03.
+//!
 //! **The broker's library names topics in its warnings, and a topic of the original protocol holds an API key**: let a
 //! subscriber drop them, in the words of `tracing_subscriber::EnvFilter` by `mqtt5=error,mqtt5_protocol=error`.
 //!
@@ -44,11 +49,12 @@ mod accept;
 mod bulletin;
 mod config;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod gate;
 mod kicker;
 mod library;
-mod login;
 mod roster;
-mod rules;
 mod sessions;
 mod start;
 mod throttle;
@@ -56,13 +62,15 @@ mod throttle;
 mod tls;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mqtt5::broker::config::BrokerConfig as Settings;
 use mqtt5::broker::resource_monitor::ResourceMonitor;
 use mqtt5::broker::sys_topics::BrokerStats;
+use smsgw_core::audit::{Act, AuditAction};
+use smsgw_core::auth::Failures;
 use smsgw_core::id::DeviceId;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
@@ -74,8 +82,8 @@ pub use self::config::{BrokerConfig, BrokerTls, GatewayAccount};
 pub use crate::account::SharedAccount;
 
 use self::bulletin::Bulletin;
+use self::gate::Gate;
 pub(crate) use self::kicker::Kicker;
-use self::login::Door;
 use self::roster::Roster;
 use self::sessions::Sessions;
 
@@ -86,7 +94,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the connections of one broker share.
 struct Shared {
-    door: Door,
+    gate: Gate,
+    /// TLS handshakes that came to nothing: noted only so often.
+    handshakes: Failures,
     sessions: Sessions,
     roster: Roster,
     bulletin: Bulletin,
@@ -96,6 +106,25 @@ struct Shared {
     max_packet_rate: u32,
     stop: CancellationToken,
     goodbye: broadcast::Sender<()>,
+}
+
+impl Shared {
+    /// Ends the connections whose keys have expired. What is published from then on does not reach them.
+    async fn expire(&self) {
+        for client_id in self.roster.expire(self.gate.door.now()) {
+            self.sessions.router.unregister_client(&client_id).await;
+        }
+    }
+
+    /// Notes that a client and the broker did not come to terms over TLS. Ports are scanned: a few times a minute.
+    fn no_handshake(&self, origin: IpAddr, why: &str) {
+        let (door, from) = (&self.gate.door, Some(origin));
+        if self.handshakes.pause(from, None, door.now()).is_none() {
+            self.handshakes.count(from, None, door.now());
+            let act = Act::refused(AuditAction::Connect, format!("no TLS handshake: {why}"));
+            door.witness().note(Act { origin: from, ..act });
+        }
+    }
 }
 
 /// A running broker. Stops when it is closed, and also when it is dropped, without waiting then.

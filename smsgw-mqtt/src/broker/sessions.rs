@@ -5,8 +5,8 @@ use std::sync::Arc;
 use mqtt5::broker::router::MessageRouter;
 use mqtt5::broker::storage::{ClientSession, DynamicStorage, MemoryBackend, QueueLimits, StorageBackend};
 
-use super::login::Denial;
-use super::rules::Account;
+use crate::login::Denial;
+use crate::rules::Account;
 
 /// What waits in one session, in bytes.
 const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
@@ -31,19 +31,18 @@ impl Sessions {
     }
 
     /// Makes sure that `account` may take the session of `client_id`. The client id of a native device is its own:
-    /// whoever else has taken it goes.
-    pub(super) async fn claim(&self, client_id: &str, account: &Account) -> Result<(), Denial> {
-        let Some(session) = self.get(client_id).await else { return Ok(()) };
+    /// whoever else has taken it goes, and `true` says so.
+    pub(super) async fn claim(&self, client_id: &str, account: &Account) -> Result<bool, Denial> {
+        let Some(session) = self.get(client_id).await else { return Ok(false) };
         if session.user_id.as_deref() == Some(account.to_string().as_str()) {
-            return Ok(());
+            return Ok(false);
         }
         if account.is_original() {
             return Err(Denial::ClientIdTaken);
         }
-        tracing::warn!(target: "smsgw::security", device = %account, "ended a session under the client id of a device");
         self.router.unregister_client(client_id).await;
         self.forget(client_id).await;
-        Ok(())
+        Ok(true)
     }
 
     /// What the session of `client_id` is subscribed to.

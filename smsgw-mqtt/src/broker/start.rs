@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mqtt5::broker::resource_monitor::ResourceMonitor;
 use mqtt5::broker::sys_topics::BrokerStats;
-use smsgw_core::auth::Authenticator;
+use smsgw_core::audit::AuditLog;
+use smsgw_core::auth::{Authenticator, Failures};
 use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::key::{Credential, CredentialKind};
 use tokio::net::TcpListener;
@@ -16,18 +17,22 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::{self, Way};
 use super::bulletin::Bulletin;
-use super::login::{Door, GATEWAY_CLIENT_ID, GATEWAY_USER};
+use super::gate::{GATEWAY_CLIENT_ID, GATEWAY_USER, Gate};
 use super::roster::Roster;
 use super::sessions::Sessions;
 #[cfg(feature = "tls")]
 use super::tls;
 use super::{Broker, BrokerConfig, BrokerTls, GatewayAccount, NAME, Shared, library};
+use crate::login::Door;
+use crate::witness::Witness;
 
 /// Events that wait for the transport.
 const EVENTS: usize = 1_024;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
-/// How often it is looked for connections whose keys have expired.
+/// How often it is looked for connections whose keys have expired, where the clock that they expire by is not the one that
+/// is slept by, and how long it is slept at least.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+const EXPIRE_STEP: Duration = Duration::from_millis(1);
 
 impl Broker {
     /// Listens, and lets in whom `authenticator` knows. Must be called inside a Tokio runtime, which it uses until it
@@ -38,6 +43,23 @@ impl Broker {
     /// `tls` is off; `Unavailable` where the port is taken, `Unauthorized` where it
     /// is one that this user may not listen on. The detail says what to do.
     pub async fn start(config: BrokerConfig, authenticator: Authenticator) -> Result<Self> {
+        Self::begin(config, authenticator, Witness::default()).await
+    }
+
+    /// As [`start`](Self::start), and notes refused accesses in `audit`, too. The log is written from when the gateway
+    /// starts that has it, too.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_audit(
+        config: BrokerConfig,
+        authenticator: Authenticator,
+        audit: AuditLog,
+    ) -> Result<Self> {
+        Self::begin(config, authenticator, Witness::new(audit)).await
+    }
+
+    async fn begin(config: BrokerConfig, authenticator: Authenticator, witness: Witness) -> Result<Self> {
         config.check()?;
         let password = Credential::generate(CredentialKind::Token).map_err(|error| {
             Error::new(ErrorKind::Internal, NAME, "start")
@@ -68,7 +90,11 @@ impl Broker {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             settings: library::settings(&config),
-            door: Door::new(authenticator, gateway.password.clone(), config.shared_account),
+            gate: Gate::new(
+                Door::new(authenticator, config.shared_account, witness),
+                gateway.password.clone(),
+            ),
+            handshakes: Failures::new(),
             sessions: Sessions::new(config.max_queued_messages, config.max_connections.saturating_mul(2)),
             roster: Roster::default(),
             bulletin: Bulletin::default(),
@@ -91,8 +117,13 @@ impl Broker {
         }));
         tasks.spawn(until_stopped(shared.clone(), |shared| async move {
             loop {
-                tokio::time::sleep(EXPIRE_EVERY).await;
-                shared.roster.expire(shared.door.now());
+                shared.expire().await;
+                let now = shared.gate.door.now();
+                let end = shared.roster.next_end().map_or(EXPIRE_EVERY, |end| now.until(end));
+                tokio::select! {
+                    () = tokio::time::sleep(end.clamp(EXPIRE_STEP, EXPIRE_EVERY)) => {}
+                    () = shared.roster.sooner() => {}
+                }
             }
         }));
         #[cfg(feature = "tls")]

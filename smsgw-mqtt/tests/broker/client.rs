@@ -175,6 +175,7 @@ fn said_in_v5(packet: m5::Packet) -> Option<Said> {
         m5::Packet::UnsubAck(_) => Said::Unsubscribed,
         m5::Packet::PubAck(ack) => Said::Acknowledged(match ack.reason {
             m5::PubAckReason::Success => 0,
+            m5::PubAckReason::NoMatchingSubscribers => 0x10,
             m5::PubAckReason::NotAuthorized => 0x87,
             _ => 0x80,
         }),
@@ -242,12 +243,17 @@ impl Client {
         }
     }
 
-    /// Subscribes at QoS 1 and returns the code.
-    pub(crate) async fn subscribe(&mut self, filter: &str) -> u8 {
+    /// Subscribes at QoS 1 without waiting for the answer.
+    pub(crate) fn ask(&self, filter: &str) {
         match &self.inner {
             Inner::V5(client) => client.try_subscribe(filter, v5::mqttbytes::QoS::AtLeastOnce).expect("room"),
             Inner::V311(client) => client.try_subscribe(filter, rumqttc::QoS::AtLeastOnce).expect("room"),
         }
+    }
+
+    /// Subscribes at QoS 1 and returns the code.
+    pub(crate) async fn subscribe(&mut self, filter: &str) -> u8 {
+        self.ask(filter);
         match self.hear().await {
             Said::Subscribed(codes) => codes[0],
             said => panic!("no SUBACK: {said:?}"),

@@ -88,8 +88,13 @@ impl Ground {
     }
 
     pub(crate) async fn with(config: BrokerConfig) -> Self {
+        Self::by(config, SystemClock).await
+    }
+
+    /// With keys that expire by this clock.
+    pub(crate) async fn by(config: BrokerConfig, clock: impl Clock) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let authenticator = Authenticator::new(store.clone(), SystemClock);
+        let authenticator = Authenticator::new(store.clone(), clock);
         let broker = Broker::start(config, authenticator).await.expect("a free port");
         let ids = IdSource::new();
         let now = SystemClock.now();

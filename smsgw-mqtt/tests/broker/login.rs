@@ -80,6 +80,24 @@ async fn a_revoked_or_expired_key() {
 }
 
 #[tokio::test]
+async fn a_client_that_fails_ten_times_in_a_minute_is_not_heard_for_a_minute() {
+    for (version, paused) in [(Version::V5, "ConnectionRateExceeded"), (Version::V311, "ServiceUnavailable")]
+    {
+        let ground = Ground::new().await;
+        let (one, two) = (ground.native().await, ground.native().await);
+        let wrong = || Options::new(version, &one.name, &one.name, &two.key);
+        for _ in 0..10 {
+            assert_eq!(ground.refused(wrong()).await, WRONG);
+        }
+        assert_eq!(ground.refused(wrong()).await, paused);
+        ground.connect(one.native(version)).await;
+        // The store is not even asked.
+        Store::close(&ground.store).await.expect("close");
+        assert_eq!(ground.refused(two.native(version)).await, paused);
+    }
+}
+
+#[tokio::test]
 async fn the_key_of_somebody_else() {
     let ground = Ground::new().await;
     let (one, two, original) = (ground.native().await, ground.native().await, ground.original().await);

@@ -70,15 +70,16 @@ async fn refused_accesses_are_logged_without_a_key() {
         "the API key of another device",
         "unknown user name or wrong password",
         "a last will that it may not leave",
-        "publish a payload over 4 KiB",
         "devices/…/sms",
         "devices/auth/…",
-        &format!("account={}", native.id),
-        "peer=127.0.0.1",
+        &format!("device={}", native.id),
+        &format!("credential={}", native.key_id),
+        "origin=127.0.0.1",
     ] {
         assert!(
-            text.lines().any(|line| line.contains("WARN smsgw::security") && line.contains(word)),
+            text.lines().any(|line| line.contains("WARN smsgw::audit") && line.contains(word)),
             "{word}: {text}"
         );
     }
+    assert!(text.contains("dropped a payload over 4 KiB"), "{text}");
 }

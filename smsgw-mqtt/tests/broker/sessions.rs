@@ -1,12 +1,13 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smsgw_core::device::Protocol;
-use smsgw_core::time::{Clock, SystemClock};
+use smsgw_core::time::{Clock, ManualClock, SystemClock};
 use smsgw_core::transport::TopicKey;
 use smsgw_mqtt::broker::BrokerEvent;
 
 use crate::client::{BOTH, Said, Version, message};
-use crate::ground::{Ground, shared};
+use crate::ground::{Ground, config, shared};
 
 #[tokio::test]
 async fn a_native_device_finds_its_session_after_a_cut() {
@@ -200,6 +201,33 @@ async fn a_session_ends_when_its_key_expires() {
             assert_eq!(client.hear().await, Said::Lost);
             assert!(SystemClock.now() >= end);
             ground.refused(options()).await;
+        }
+    }
+}
+
+/// The clock that keys expire by stands still until it is moved, so that nothing but the publish itself finds out.
+#[tokio::test]
+async fn what_is_published_after_the_end_of_a_key_does_not_reach_its_session() {
+    let start = SystemClock.now();
+    let clock = Arc::new(ManualClock::new(start));
+    let ground = Ground::by(config(), clock.clone()).await;
+    let gateway = ground.connect(ground.gateway_options()).await;
+    for version in BOTH {
+        for protocol in [Protocol::Native, Protocol::Original] {
+            let phone = ground.phone(protocol).await;
+            let end = clock.now() + Duration::from_secs(60);
+            let phone = ground.another_key(phone.id, Some(end)).await;
+            let (options, topic) = match protocol {
+                Protocol::Native => (phone.native(version), phone.down()),
+                Protocol::Original => (phone.original(version, &phone.name), phone.sms()),
+            };
+            let mut client = ground.connect(options).await;
+            assert_eq!(client.subscribe(&topic).await, 1);
+            gateway.send(&topic, "before", false);
+            assert_eq!(client.hear().await, message(&topic, "before"));
+            clock.advance(Duration::from_secs(60) + Duration::from_millis(1));
+            gateway.send(&topic, "after", false);
+            assert_eq!(client.hear().await, Said::Lost);
         }
     }
 }

@@ -5,12 +5,12 @@ use smsgw_core::id::AccountId;
 use smsgw_core::key::KeyId;
 use smsgw_core::store::{AccountPatch, AccountStore, Cursor, Page};
 use smsgw_core::time::Timestamp;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgConnection;
 
 use super::rows::{Columns, end_of, limit};
 use super::{PostgresStore, tokens};
 
-/// What [`account`] reads.
+/// What [`read_account`] reads.
 macro_rules! account_columns {
     () => {
         "a.id, a.name, a.role, a.created_at, a.closed_at"
@@ -23,7 +23,7 @@ const ADD: &str = "INSERT INTO accounts (id, name, role, created_at, closed_at) 
 
 const BY_NAME: &str = concat!("SELECT ", account_columns!(), " FROM accounts AS a WHERE a.name = $1");
 
-const ONE: &str = concat!("SELECT ", account_columns!(), " FROM accounts AS a WHERE a.id = $1");
+pub(super) const ONE: &str = concat!("SELECT ", account_columns!(), " FROM accounts AS a WHERE a.id = $1");
 
 /// A page: $1 and $2 the place it ends before, $3 limit.
 pub(super) const PAGE: &str = concat!(
@@ -32,8 +32,8 @@ pub(super) const PAGE: &str = concat!(
     " FROM accounts AS a WHERE (a.created_at, a.id) < ($1, $2) ORDER BY a.created_at DESC, a.id DESC LIMIT $3"
 );
 
-/// Changes what is said to be changed; what is closed stays so since the earliest time.
-const UPDATE: &str = concat!(
+/// Closed is closed, since the earliest time.
+const CHANGE: &str = concat!(
     "UPDATE accounts AS a SET role = coalesce($2, a.role), closed_at = least(a.closed_at, $3) WHERE a.id = $1 \
      RETURNING ",
     account_columns!()
@@ -50,7 +50,7 @@ impl AccountStore for PostgresStore {
         self.run("account", move |conn| {
             Box::pin(async move {
                 let row = sqlx::query(ONE).bind(*id.as_uuid()).fetch_optional(conn).await?;
-                row.as_ref().map(read).transpose()
+                row.as_ref().map(|row| read_account(&mut Columns::of(row))).transpose()
             })
         })
         .await
@@ -61,21 +61,28 @@ impl AccountStore for PostgresStore {
         let rows = self
             .run("accounts", move |conn| {
                 Box::pin(async move {
-                    let rows = sqlx::query(PAGE)
-                        .bind(before)
-                        .bind(before_id)
-                        .bind(limit(most.saturating_add(1)))
-                        .fetch_all(conn)
-                        .await?;
-                    rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()
+                    let page = sqlx::query(PAGE).bind(before).bind(before_id);
+                    let rows = page.bind(limit(most.saturating_add(1))).fetch_all(conn).await?;
+                    rows.iter().map(|row| read_account(&mut Columns::of(row))).collect::<sqlx::Result<_>>()
                 })
             })
             .await?;
-        Ok(Page::from_rows(rows, most, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
+        Ok(Page::from_rows(rows, most, |row: &Account| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
     }
 
     async fn update_account(&self, id: AccountId, patch: AccountPatch) -> Result<Option<Account>> {
-        self.run("update_account", move |conn| Box::pin(update(conn, id, patch))).await
+        self.run("update_account", move |conn| {
+            Box::pin(async move {
+                let row = sqlx::query(CHANGE)
+                    .bind(*id.as_uuid())
+                    .bind(patch.role.map(Role::as_str))
+                    .bind(patch.closed_at.map(Timestamp::as_micros))
+                    .fetch_optional(conn)
+                    .await?;
+                row.as_ref().map(|row| read_account(&mut Columns::of(row))).transpose()
+            })
+        })
+        .await
     }
 
     async fn create_token(&self, token: &Token) -> Result<()> {
@@ -118,28 +125,11 @@ async fn ensure(conn: &mut PgConnection, account: Account) -> sqlx::Result<Accou
 
 async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Account>> {
     let row = sqlx::query(BY_NAME).bind(name).fetch_optional(conn).await?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(|row| read_account(&mut Columns::of(row))).transpose()
 }
 
-async fn update(
-    conn: &mut PgConnection,
-    id: AccountId,
-    patch: AccountPatch,
-) -> sqlx::Result<Option<Account>> {
-    let row = sqlx::query(UPDATE)
-        .bind(*id.as_uuid())
-        .bind(patch.role.map(Role::as_str))
-        .bind(patch.closed_at.map(Timestamp::as_micros))
-        .fetch_optional(conn)
-        .await?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &PgRow) -> sqlx::Result<Account> {
-    account(&mut Columns::of(row))
-}
-
-pub(super) fn account(columns: &mut Columns<'_>) -> sqlx::Result<Account> {
+/// Reads the columns of an account.
+pub(super) fn read_account(columns: &mut Columns<'_>) -> sqlx::Result<Account> {
     Ok(Account {
         id: columns.id()?,
         name: columns.take()?,

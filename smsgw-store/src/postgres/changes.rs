@@ -19,8 +19,8 @@ use crate::looks::looks;
 /// Rows come and are locked in the order of their ids, so that two writers of the same ones wait for each other and
 /// never both. Lists are hidden from the planner behind `(SELECT …)`: however long they are, it looks up each id in the
 /// index. The `IS TRUE` keeps it from joining two lists, which it thinks are short, by going through one for each entry
-/// of the other. An early time to look at a message is left as it is: it is not worth a change of the index.
-/// One that nobody looks after any more is over since the first time that this was so.
+/// of the other. An early time to look at a message is left as it is: it is not worth a change of the index. One that
+/// nobody looks after any more is over since the first time that this was so.
 pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
      (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::uuid[]), \

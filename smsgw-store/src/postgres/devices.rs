@@ -5,6 +5,7 @@ use smsgw_core::device::{Device, DeviceKey, Protocol, Sim};
 use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId};
 use smsgw_core::key::KeyId;
+use smsgw_core::seal::Sealed;
 use smsgw_core::store::{Cursor, DevicePatch, DeviceStore, Page};
 use smsgw_core::time::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -167,6 +168,12 @@ impl DeviceStore for PostgresStore {
 
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {
         self.run("revoke_key", move |conn| Box::pin(keys::revoke(conn, device, id, at))).await
+    }
+
+    async fn reseal_keys(&self, keys: &[(KeyId, Sealed)]) -> Result<()> {
+        let ids: Vec<Vec<u8>> = keys.iter().map(|(id, _)| id.as_bytes().to_vec()).collect();
+        let sealed: Vec<Vec<u8>> = keys.iter().map(|(_, sealed)| sealed.as_bytes().to_vec()).collect();
+        self.run("reseal_keys", move |conn| Box::pin(keys::reseal(conn, ids.clone(), sealed.clone()))).await
     }
 
     async fn touch_key(&self, id: KeyId, at: Timestamp) -> Result<()> {

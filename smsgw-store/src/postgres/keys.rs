@@ -44,6 +44,11 @@ const ADD: &str = concat!(
 const REVOKE: &str =
     "UPDATE device_keys SET revoked_at = least(revoked_at, $3) WHERE id = $1 AND device = $2";
 
+/// Rows are locked in the order of their ids.
+pub(super) const RESEAL: &str = "UPDATE device_keys AS k SET sealed = v.sealed FROM (SELECT v.* \
+     FROM unnest((SELECT $1::bytea[]), (SELECT $2::bytea[])) AS v (id, sealed) JOIN device_keys AS k ON k.id = v.id \
+     ORDER BY v.id FOR UPDATE OF k) AS v WHERE k.id = v.id";
+
 const TOUCH: &str =
     "UPDATE device_keys SET last_used_at = $2 WHERE id = $1 AND coalesce(last_used_at, -1) < $2";
 
@@ -112,6 +117,15 @@ pub(super) async fn revoke(
         .execute(conn)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Replaces what is sealed of keys.
+pub(super) async fn reseal(
+    conn: &mut PgConnection,
+    ids: Vec<Vec<u8>>,
+    sealed: Vec<Vec<u8>>,
+) -> sqlx::Result<()> {
+    sqlx::query(RESEAL).bind(ids).bind(sealed).execute(conn).await.map(drop)
 }
 
 /// Notes that a device came in with a key.

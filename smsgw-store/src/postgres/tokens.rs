@@ -1,15 +1,15 @@
 //! The tokens of accounts.
 
-use smsgw_core::account::{Account, Token};
+use smsgw_core::account::{Account, Scopes, Token};
 use smsgw_core::id::AccountId;
 use smsgw_core::key::{KeyDigest, KeyId};
 use smsgw_core::time::Timestamp;
 use sqlx::postgres::PgConnection;
 
-use super::accounts::{account, account_columns};
+use super::accounts::{account_columns, read_account};
 use super::rows::Columns;
 
-/// What [`token`] reads.
+/// What [`read_token`] reads.
 macro_rules! token_columns {
     () => {
         "t.id, t.account, t.name, t.scopes, t.digest, t.created_at, t.expires_at, t.revoked_at, t.last_used_at"
@@ -36,7 +36,7 @@ const ADD: &str = "INSERT INTO tokens (id, account, name, scopes, digest, create
 
 const REVOKE: &str = "UPDATE tokens SET revoked_at = least(revoked_at, $3) WHERE id = $1 AND account = $2";
 
-const TOUCH: &str = "UPDATE tokens SET last_used_at = $2 WHERE id = $1 AND coalesce(last_used_at, -1) < $2";
+const TOUCH: &str = "UPDATE tokens SET last_used_at = $2 WHERE id = $1 AND $2 > coalesce(last_used_at, -1)";
 
 pub(super) async fn add(conn: &mut PgConnection, token: Token) -> sqlx::Result<()> {
     sqlx::query(ADD)
@@ -54,13 +54,13 @@ pub(super) async fn add(conn: &mut PgConnection, token: Token) -> sqlx::Result<(
         .map(drop)
 }
 
-/// A token and its account.
+/// A token with its account.
 pub(super) async fn find(conn: &mut PgConnection, id: KeyId) -> sqlx::Result<Option<(Token, Account)>> {
     let row = sqlx::query(ONE).bind(&id.as_bytes()[..]).fetch_optional(conn).await?;
     row.as_ref()
         .map(|row| {
-            let columns = &mut Columns::of(row);
-            Ok((token(columns)?, account(columns)?))
+            let mut columns = Columns::of(row);
+            Ok((read_token(&mut columns)?, read_account(&mut columns)?))
         })
         .transpose()
 }
@@ -68,7 +68,7 @@ pub(super) async fn find(conn: &mut PgConnection, id: KeyId) -> sqlx::Result<Opt
 /// Newest first.
 pub(super) async fn of_account(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Token>> {
     let rows = sqlx::query(OF_ACCOUNT).bind(*account.as_uuid()).fetch_all(conn).await?;
-    rows.iter().map(|row| token(&mut Columns::of(row))).collect()
+    rows.iter().map(|row| read_token(&mut Columns::of(row))).collect()
 }
 
 /// Ends a token at `at`, or leaves it where it ended before.
@@ -92,12 +92,12 @@ pub(super) async fn touch(conn: &mut PgConnection, id: KeyId, at: Timestamp) -> 
     sqlx::query(TOUCH).bind(&id.as_bytes()[..]).bind(at.as_micros()).execute(conn).await.map(drop)
 }
 
-fn token(columns: &mut Columns<'_>) -> sqlx::Result<Token> {
+fn read_token(columns: &mut Columns<'_>) -> sqlx::Result<Token> {
     Ok(Token {
         id: KeyId::from_bytes(columns.bytes()?),
         account: columns.id()?,
         name: columns.take()?,
-        scopes: columns.word(|text| text.parse().ok())?,
+        scopes: columns.word(|text| text.parse::<Scopes>().ok())?,
         digest: KeyDigest::from_bytes(columns.bytes()?),
         created_at: columns.time()?,
         expires_at: columns.time_or_null()?,

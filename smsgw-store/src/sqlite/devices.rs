@@ -7,6 +7,7 @@ use smsgw_core::error::Result;
 use smsgw_core::id::{AccountId, DeviceId};
 use smsgw_core::key::KeyId;
 use smsgw_core::rate::RateLimit;
+use smsgw_core::seal::Sealed;
 use smsgw_core::store::{Cursor, DevicePatch, DeviceStore, Page};
 use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -150,6 +151,14 @@ impl DeviceStore for SqliteStore {
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {
         self.write("revoke_key", 1, move |transaction| {
             Box::pin(keys::revoke(&mut transaction.conn, device, id, at))
+        })
+        .await
+    }
+
+    async fn reseal_keys(&self, keys: &[(KeyId, Sealed)]) -> Result<()> {
+        let keys = keys.to_vec();
+        self.write("reseal_keys", keys.len(), move |transaction| {
+            Box::pin(async move { keys::reseal(&mut transaction.conn, &keys).await })
         })
         .await
     }

@@ -9,7 +9,7 @@ use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Hex, HexBytes, Micros};
-use super::sql::{Args, Batch, fetch_first};
+use super::sql::{Args, Batch, Script, fetch_first, part, parts};
 
 /// The fields of a [`KeyRow`].
 macro_rules! key_fields {
@@ -47,6 +47,13 @@ const ADD: &str = "INSERT INTO device_keys (id, device, digest, created_at, expi
 const REVOKE: &str =
     "UPDATE device_keys SET revoked_at = min(ifnull(revoked_at, ?3), ?3) WHERE id = ?1 AND device = ?2";
 
+/// Ids, and what is sealed.
+pub(super) const RESEAL: Batch = Batch {
+    head: "UPDATE device_keys SET sealed = v.column2 FROM (VALUES ",
+    row: "(?,?)",
+    tail: ") AS v WHERE device_keys.id = v.column1",
+};
+
 const TOUCH: &str = "UPDATE device_keys SET last_used_at = max(ifnull(last_used_at, 0), ?2) WHERE id = ?1";
 
 /// Adds `key`; `false` where its device does not exist.
@@ -83,6 +90,19 @@ pub(super) async fn revoke(
     })?;
     let done = sqlx::query_with(REVOKE, args.into_inner()).execute(conn).await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Replaces what is sealed of keys.
+pub(super) async fn reseal(conn: &mut SqliteConnection, keys: &[(KeyId, Sealed)]) -> sqlx::Result<()> {
+    for number in parts(keys.len()) {
+        let mut script = Script::default();
+        script.add(&RESEAL, part(keys, number), |args, (id, sealed)| {
+            args.add(&id.as_bytes()[..])?;
+            args.add(sealed.as_bytes())
+        })?;
+        script.execute(conn).await?;
+    }
+    Ok(())
 }
 
 /// Notes that a device came in with a key.

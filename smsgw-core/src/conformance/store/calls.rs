@@ -5,6 +5,7 @@ use super::{accounts, audit, inbox, keys};
 use crate::account::Account;
 use crate::error::Error;
 use crate::pseudonym::Pseudonyms;
+use crate::seal::Sealed;
 use crate::state::{Fence, Transition};
 use crate::store::{AccountPatch, AuditQuery, Claim, DevicePatch, DueQuery, MessageQuery, Store};
 
@@ -45,6 +46,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("keys", store.keys(device).await.err());
     note("valid_keys", store.valid_keys(None, 1, now).await.err());
     note("revoke_key", store.revoke_key(device, key.id, now).await.err());
+    note("reseal_keys", store.reseal_keys(&[(key.id, Sealed::from_bytes(vec![1]))]).await.err());
     note("touch_key", store.touch_key(key.id, now).await.err());
     note("ensure_account", store.ensure_account(&named).await.err());
     note("account", store.account(account).await.err());

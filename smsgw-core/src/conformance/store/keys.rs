@@ -142,6 +142,30 @@ pub(super) async fn revoked_key_stays_revoked(stage: &Stage<dyn StoreFixture>) {
     assert!(!ground.store.revoke_key(ground.device, unknown, at).await.expect("revoke_key"));
 }
 
+pub(super) async fn resealed_key_opens_the_same(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let keys = [1, 2, 3]
+        .map(|seed| DeviceKey { sealed: Some(Sealed::from_bytes(vec![seed])), ..key(&ground, seed) });
+    for key in &keys {
+        ground.store.create_key(key).await.expect("create_key");
+    }
+    let anew = |bytes: &[u8]| Sealed::from_bytes(bytes.to_vec());
+    let unknown = KeyId::from_bytes([9; 10]);
+    let batch = [(keys[0].id, anew(&[7, 7])), (unknown, anew(&[1])), (keys[1].id, anew(&[8]))];
+    ground.store.reseal_keys(&batch).await.expect("reseal_keys");
+    let [first, second, third] = keys;
+    assert_eq!(
+        whole(&read(&ground, first.id).await),
+        whole(&DeviceKey { sealed: Some(anew(&[7, 7])), ..first })
+    );
+    assert_eq!(
+        whole(&read(&ground, second.id).await),
+        whole(&DeviceKey { sealed: Some(anew(&[8])), ..second })
+    );
+    assert_eq!(whole(&read(&ground, third.id).await), whole(&third));
+    assert!(find(&ground, unknown).await.is_none());
+}
+
 pub(super) async fn key_was_used(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
     let key = key(&ground, 1);

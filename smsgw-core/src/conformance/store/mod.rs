@@ -187,6 +187,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             keys_are_listed_newest_first,
             valid_keys_are_listed_in_pages,
             revoked_key_stays_revoked,
+            resealed_key_opens_the_same,
             key_was_used;
         accounts:
             account_is_made_once,

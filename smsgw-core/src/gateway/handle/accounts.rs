@@ -148,6 +148,14 @@ impl Handle {
         self.0.store.tokens(account).await
     }
 
+    /// One token by its public part, of whatever account, with the account it acts for.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn token(&self, id: KeyId) -> Result<Option<(Token, Account)>> {
+        self.0.store.find_token(id).await
+    }
+
     /// Ends a token of an account; `false` where there is no such token.
     ///
     /// # Errors

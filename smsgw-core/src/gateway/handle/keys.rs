@@ -100,7 +100,10 @@ impl Handle {
         if grace.is_zero() {
             self.revoke_key(account, device, key).await?;
         } else if made.is_some() {
-            self.0.store.revoke_key(device, key, now + grace.min(MAX_GRACE)).await?;
+            let end = now + grace.min(MAX_GRACE);
+            self.0.store.revoke_key(device, key, end).await?;
+            self.0.broker_accounts.expect_end(end, key);
+            self.0.ending.add(end, device, key);
         }
         Ok(made)
     }

@@ -11,6 +11,7 @@ use crate::id::{AccountId, DeviceId, MessageId};
 use crate::key::KeyId;
 use crate::message::{Message, MessageEvent};
 use crate::pseudonym::Pseudonyms;
+use crate::seal::Sealed;
 use crate::state::Transition;
 use crate::store::{
     AccountPatch, AccountStore, Advanced, AuditQuery, AuditStore, Claim, Cursor, DevicePatch, DeviceStore,
@@ -135,6 +136,10 @@ impl<T: DeviceStore> DeviceStore for Fault<T> {
 
     async fn revoke_key(&self, device: DeviceId, id: KeyId, at: Timestamp) -> Result<bool> {
         self.call("revoke_key", self.inner.revoke_key(device, id, at)).await
+    }
+
+    async fn reseal_keys(&self, keys: &[(KeyId, Sealed)]) -> Result<()> {
+        self.call("reseal_keys", self.inner.reseal_keys(keys)).await
     }
 
     async fn touch_key(&self, id: KeyId, at: Timestamp) -> Result<()> {

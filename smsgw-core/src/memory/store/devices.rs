@@ -8,6 +8,7 @@ use crate::device::{Device, DeviceKey, Protocol, Sim};
 use crate::error::Result;
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
+use crate::seal::Sealed;
 use crate::store::{Cursor, DevicePatch, DeviceStore, Page};
 use crate::time::Timestamp;
 
@@ -135,6 +136,16 @@ impl DeviceStore for MemoryStore {
         };
         key.revoked_at = Some(key.revoked_at.map_or(at, |earlier| earlier.min(at)));
         Ok(true)
+    }
+
+    async fn reseal_keys(&self, keys: &[(KeyId, Sealed)]) -> Result<()> {
+        let mut devices = self.lock(&self.shared.devices, "reseal_keys")?;
+        for (id, sealed) in keys {
+            if let Some(key) = devices.keys.get_mut(id) {
+                key.sealed = Some(sealed.clone());
+            }
+        }
+        Ok(())
     }
 
     async fn touch_key(&self, id: KeyId, at: Timestamp) -> Result<()> {

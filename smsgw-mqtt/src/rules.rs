@@ -1,5 +1,8 @@
 //! Who may publish and subscribe where. Pure; the words of the topics come from the dialects.
 
+#[cfg(test)]
+pub(crate) mod table;
+
 use std::fmt;
 
 use smsgw_core::id::DeviceId;
@@ -10,28 +13,29 @@ use crate::wire::{down_topic, presence_topic, up_topic};
 
 /// Whom a connection acts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Account {
+pub(crate) enum Account {
     /// The gateway, which may do everything.
     Gateway,
     /// Devices of the original protocol that share an account: whoever knows a key may use its topics.
     Shared,
     /// A native device.
     Native(DeviceId),
-    /// A device of the original protocol that came in with its key.
-    Original { device: DeviceId, key: TopicKey },
+    /// A device of the original protocol that came in with its key, and which it is, where somebody has looked.
+    Original { device: Option<DeviceId>, key: TopicKey },
 }
 
 impl Account {
     /// The device that it is, as far as it says so.
-    pub(super) fn device(&self) -> Option<DeviceId> {
+    pub(crate) fn device(&self) -> Option<DeviceId> {
         match self {
-            Self::Native(device) | Self::Original { device, .. } => Some(*device),
+            Self::Native(device) => Some(*device),
+            Self::Original { device, .. } => *device,
             Self::Gateway | Self::Shared => None,
         }
     }
 
     /// Whether it uses the topics of the original protocol.
-    pub(super) fn is_original(&self) -> bool {
+    pub(crate) fn is_original(&self) -> bool {
         matches!(self, Self::Shared | Self::Original { .. })
     }
 }
@@ -42,14 +46,15 @@ impl fmt::Display for Account {
         match self {
             Self::Gateway => f.write_str("gateway"),
             Self::Shared => f.write_str("shared"),
-            Self::Native(device) | Self::Original { device, .. } => device.fmt(f),
+            Self::Native(device) | Self::Original { device: Some(device), .. } => device.fmt(f),
+            Self::Original { device: None, .. } => f.write_str("original"),
         }
     }
 }
 
 /// Whether something may be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Publishing {
+pub(crate) enum Publishing {
     Refused,
     /// It may, but the broker must not keep it: a topic may hold a key.
     Passing,
@@ -61,7 +66,7 @@ pub(super) enum Publishing {
 const MAX_KEY: usize = 128;
 
 /// Whether `account` may publish to `topic`.
-pub(super) fn publishing(account: &Account, topic: &str) -> Publishing {
+pub(crate) fn publishing(account: &Account, topic: &str) -> Publishing {
     let allowed = match account {
         Account::Gateway => return Publishing::Retainable,
         Account::Native(device) => {
@@ -83,14 +88,14 @@ pub(super) fn publishing(account: &Account, topic: &str) -> Publishing {
 }
 
 /// Whether `account` may leave a last will.
-pub(super) fn may_leave_will(account: &Account, topic: &str, retain: bool, payload: &[u8]) -> bool {
+pub(crate) fn may_leave_will(account: &Account, topic: &str, retain: bool, payload: &[u8]) -> bool {
     let publishing = publishing(account, topic);
     let retainable = !retain || publishing == Publishing::Retainable;
     publishing != Publishing::Refused && retainable && payload.len() <= MAX_PAYLOAD
 }
 
 /// Whether `account` may subscribe to `filter`, which is as the client wrote it, `$share/…` included.
-pub(super) fn may_subscribe(account: &Account, filter: &str) -> bool {
+pub(crate) fn may_subscribe(account: &Account, filter: &str) -> bool {
     match account {
         Account::Gateway => true,
         Account::Native(device) => filter == down_topic(&device.to_string()),
@@ -103,17 +108,17 @@ pub(super) fn may_subscribe(account: &Account, filter: &str) -> bool {
 }
 
 /// The key that is presented by publishing to `topic`.
-pub(super) fn key_presented(topic: &str) -> Option<&str> {
+pub(crate) fn key_presented(topic: &str) -> Option<&str> {
     last_level(topic, &original::auth_topic(""))
 }
 
 /// The key whose validity is told to subscribers of `filter`.
-pub(super) fn key_answered(filter: &str) -> Option<&str> {
+pub(crate) fn key_answered(filter: &str) -> Option<&str> {
     last_level(filter, &original::answer_topic(""))
 }
 
 /// The key whose messages go to subscribers of `filter`.
-pub(super) fn key_heard(filter: &str) -> Option<&str> {
+pub(crate) fn key_heard(filter: &str) -> Option<&str> {
     original::key_of_sms_topic(filter).filter(|key| key.len() <= MAX_KEY)
 }
 
@@ -125,7 +130,7 @@ fn last_level<'a>(topic: &'a str, prefix: &str) -> Option<&'a str> {
 
 /// A topic or filter as it may stand in a log: the words of the protocols, wildcards and device ids; a `…` for every
 /// other level, since any may be a key.
-pub(super) fn redacted(topic: &str) -> String {
+pub(crate) fn redacted(topic: &str) -> String {
     const WORDS: [&str; 17] = [
         "smsgw", "v1", "up", "down", "presence", "devices", "auth", "messages", "server", "sms", "$SYS",
         "$share", "$CONTROL", "$queue", "+", "#", "",
@@ -144,54 +149,27 @@ pub(super) fn redacted(topic: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::table::{D, OTHER};
     use super::*;
-
-    const D: &str = "0199abcd-0000-7000-8000-000000000001";
-    const OTHER: &str = "01990000-0000-7000-8000-000000000002";
 
     fn device(id: &str) -> DeviceId {
         id.parse().expect("an id")
     }
 
+    /// The columns of the table.
     fn accounts() -> [Account; 4] {
         let key = TopicKey::new("KEY");
         [
             Account::Gateway,
             Account::Shared,
             Account::Native(device(D)),
-            Account::Original { device: device(OTHER), key },
+            Account::Original { device: Some(device(OTHER)), key },
         ]
     }
 
-    /// One row a topic; the columns are those of [`accounts`], `r` for retainable, `p` for passing, `-` for refused.
     #[test]
     fn who_may_publish_where() {
-        for (topic, expected) in [
-            (format!("smsgw/v1/{D}/up"), "r-p-"),
-            (format!("smsgw/v1/{D}/presence"), "r-r-"),
-            (format!("smsgw/v1/{D}/down"), "r---"),
-            (format!("smsgw/v1/{D}/up/x"), "r---"),
-            (format!("smsgw/v1/{D}"), "r---"),
-            (format!("smsgw/v2/{D}/up"), "r---"),
-            (format!("/smsgw/v1/{D}/up"), "r---"),
-            (format!("smsgw/v1/{}/up", D.to_uppercase()), "r---"),
-            (format!("smsgw/v1/{OTHER}/up"), "r---"),
-            (format!("smsgw/v1/{OTHER}/presence"), "r---"),
-            (format!("smsgw/v1/{OTHER}/down"), "r---"),
-            ("devices/auth/KEY".into(), "rp-p"),
-            ("devices/messages/KEY".into(), "rp-p"),
-            ("devices/auth/OTHER".into(), "rp--"),
-            ("devices/messages/OTHER".into(), "rp--"),
-            ("devices/KEY/sms".into(), "r---"),
-            ("server/auth/KEY".into(), "r---"),
-            ("devices/auth/".into(), "r---"),
-            ("devices/auth".into(), "r---"),
-            ("devices/auth/KEY/x".into(), "r---"),
-            ("devices/auth/KEY/".into(), "r---"),
-            ("$SYS/broker".into(), "r---"),
-            ("$CONTROL/dynamic-security/v1".into(), "r---"),
-            (String::new(), "r---"),
-        ] {
+        for (topic, expected) in table::publishing("KEY") {
             let found: String = accounts()
                 .iter()
                 .map(|account| match publishing(account, &topic) {
@@ -206,34 +184,7 @@ mod tests {
 
     #[test]
     fn who_may_subscribe_to_what() {
-        for (filter, expected) in [
-            (format!("smsgw/v1/{D}/down"), "y-y-"),
-            (format!("smsgw/v1/{D}/up"), "y---"),
-            (format!("smsgw/v1/{D}/presence"), "y---"),
-            (format!("smsgw/v1/{D}/+"), "y---"),
-            (format!("smsgw/v1/{D}/#"), "y---"),
-            (format!("smsgw/v1/{OTHER}/down"), "y---"),
-            ("smsgw/v1/+/down".into(), "y---"),
-            (format!("$share/g/smsgw/v1/{D}/down"), "y---"),
-            ("devices/KEY/sms".into(), "yy-y"),
-            ("server/auth/KEY".into(), "yy-y"),
-            ("devices/OTHER/sms".into(), "yy--"),
-            ("server/auth/OTHER".into(), "yy--"),
-            ("devices/+/sms".into(), "y---"),
-            ("server/auth/+".into(), "y---"),
-            ("server/auth/#".into(), "y---"),
-            ("server/auth".into(), "y---"),
-            ("devices/#".into(), "y---"),
-            ("devices//sms".into(), "y---"),
-            ("devices/messages/KEY".into(), "y---"),
-            ("$share/g/devices/KEY/sms".into(), "y---"),
-            ("$share/g/#".into(), "y---"),
-            ("#".into(), "y---"),
-            ("+/+".into(), "y---"),
-            ("+/+/+".into(), "y---"),
-            ("$SYS/#".into(), "y---"),
-            ("$CONTROL/#".into(), "y---"),
-        ] {
+        for (filter, expected) in table::subscribing("KEY") {
             let found: String = accounts()
                 .iter()
                 .map(|account| if may_subscribe(account, &filter) { 'y' } else { '-' })

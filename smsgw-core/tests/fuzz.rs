@@ -1,0 +1,8 @@
+//! The fuzz targets of the parsers of the domain, for a few seconds and without a fuzzer.
+
+use smsgw_test_support::fuzz::smoke;
+
+#[test]
+fn targets_hold_over_their_corpus_and_mutations_of_it() {
+    smoke(smsgw_core::fuzzing::TARGETS);
+}
