@@ -8,6 +8,7 @@ use smsgw_core::conformance::REQUIRE;
 use smsgw_core::error::{Error, ErrorKind};
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
 use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::queue::{Job, Queue};
 use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Change, Fence, Reason, Report, ReportState, State, Transition};
@@ -358,6 +359,81 @@ async fn overlapping_batches_in_opposite_orders_never_fail() {
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&mut other).await.expect("a count");
     assert_eq!(deadlocks, 0, "each would have cost a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_that_erase_at_once_share_the_work() {
+    let Some(config) = place("erasing") else { return };
+    let stores = [Arc::new(connect(&config).await), Arc::new(connect(&config).await)];
+    let source = IdSource::new();
+    let ids = inserted(&stores[0], &source, 1_000).await;
+    stores[0].claim(&claims(&ids), LEASE).await.expect("claim");
+    let report = |state| {
+        let by = |id: &MessageId| {
+            let report = Report { id: source.next(SystemClock.now()), state, failure: None, attempt: None };
+            Transition { id: *id, fence: Fence::Device(device()), change: Change::Reported(report) }
+        };
+        ids.iter().rev().map(by).collect::<Vec<_>>()
+    };
+    stores[0].advance(&report(ReportState::Sent)).await.expect("advance");
+    // Whatever stands there goes.
+    let damage = "UPDATE erasing.messages SET recipient = 'sip:alice' \
+         WHERE id IN (SELECT id FROM erasing.messages LIMIT 10)";
+    control(&config.url, damage).await;
+    let before = SystemClock.now() + LEASE;
+    let tasks = stores.clone().map(|store| {
+        tokio::spawn(async move {
+            let mut erased = 0;
+            loop {
+                match store.erase(before, 70, &Pseudonyms::new(&[1; 32])).await.expect("no deadlock") {
+                    0 => return erased,
+                    more => erased += more,
+                }
+            }
+        })
+    });
+    // Meanwhile they are delivered, which is no reason to pass any by.
+    let outcomes = stores[1].advance(&report(ReportState::Delivered)).await.expect("advance");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Advanced::Applied(_))));
+    let mut erased = 0;
+    for task in tasks {
+        erased += task.await.expect("the task ends");
+    }
+    assert_eq!(erased, 1_000, "each once");
+    let page = stores[0].messages(&MessageQuery::new(account(), 2_000)).await.expect("messages");
+    let is_erased = |message: &Message| {
+        message.state == State::Delivered && message.to.is_pseudonym() && message.body.expose().is_empty()
+    };
+    assert!(page.items.iter().all(is_erased));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_tried_again_meanwhile_is_not_erased() {
+    let Some(config) = place("reopened") else { return };
+    let store = Arc::new(connect(&config).await);
+    let ids = inserted(&store, &IdSource::new(), 1).await;
+    store.claim(&claims(&ids), LEASE).await.expect("claim");
+    let change = Change::Dispatched { recheck: None };
+    let silent = Transition { id: ids[0], fence: Fence::Epoch(1), change };
+    assert!(matches!(store.advance(&[silent]).await.expect("advance")[..], [Advanced::Applied(_)]));
+    // As another gateway does whose device says after all that it could not send.
+    let mut other = PgConnection::connect(&config.url).await.expect("the server");
+    let reopen = "BEGIN; UPDATE reopened.messages SET version = version + 1, ended_at = NULL";
+    sqlx::raw_sql(reopen).execute(&mut other).await.expect("a lock");
+    let erasing = tokio::spawn({
+        let store = store.clone();
+        async move { store.erase(SystemClock.now() + LEASE, 10, &Pseudonyms::default()).await }
+    });
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' \
+         AND transactionid = pg_current_xact_id()::xid)";
+    let start = Instant::now();
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut other).await.expect("an answer") {
+        assert!(start.elapsed() < AWAY, "it never waited");
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("no lock");
+    assert_eq!(erasing.await.expect("the task ends").expect("erase"), 0);
+    let message = store.message(account(), ids[0]).await.expect("message").expect("is there");
+    assert_eq!((message.body.expose(), message.erased_at), ("hola", None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

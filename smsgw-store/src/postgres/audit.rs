@@ -3,7 +3,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use smsgw_core::audit::{Act, AuditAction, AuditEvent};
 use smsgw_core::error::Result;
-use smsgw_core::id::AccountId;
 use smsgw_core::key::KeyId;
 use smsgw_core::store::{AuditQuery, AuditStore, Cursor, Page};
 use smsgw_core::time::Timestamp;
@@ -11,22 +10,21 @@ use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::rows::{Columns, device_uuid, end_of, limit};
+use super::rows::{Columns, device_uuid, end_of, limit, storable};
 
-pub(super) const INSERT: &str = "INSERT INTO audit (at, id, account, device, count, action, refused, credential, \
-     target, origin) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], \
-     $7::text[], $8::bytea[], $9::text[], $10::text[]) ON CONFLICT (at, id) DO NOTHING";
+pub(super) const INSERT: &str = "INSERT INTO audit (at, id, action, refused, account, credential, device, target, origin, count) \
+     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::uuid[], \
+     $8::text[], $9::text[], $10::bigint[]) ON CONFLICT (at, id) DO NOTHING";
 
-/// A page, by what `$of` demands: $1 and $2 the place it ends before, $3 not before, $4 account, $5 credential,
-/// $6 device, $7 action, $8 whether refused, $9 limit. `IS TRUE` and `CASE` keep the planner from thinking that few
-/// rows are left, which it would then sort.
+/// A page of what [`event`] reads, out of the `$range` of an index: $1 and $2 the place it ends before, $3 not before,
+/// $4 account, $5 credential, $6 device, $7 action, $8 whether refused, $9 limit. With an `OR` for each `CASE` the planner
+/// thinks that there is next to nothing to be found, and would rather read and sort all of it.
 macro_rules! page {
-    ($($of:literal)?) => {
+    ($($range:literal),*) => {
         concat!(
-            "SELECT at, id, action, refused, account, credential, device, target, origin, count FROM audit WHERE ",
-            $($of, " AND ",)?
-            "(at, id) < ($1, $2) AND (at >= $3) IS TRUE \
-             AND CASE WHEN $4::uuid IS NULL THEN true ELSE account = $4 END \
+            "SELECT id, at, action, refused, account, credential, device, target, origin, count FROM audit WHERE ",
+            $($range,)*
+            " AND CASE WHEN $4::uuid IS NULL THEN true ELSE account = $4 END \
              AND CASE WHEN $5::bytea IS NULL THEN true ELSE credential = $5 END \
              AND CASE WHEN $6::uuid IS NULL THEN true ELSE device = $6 END \
              AND CASE WHEN $7::text IS NULL THEN true ELSE action = $7 END \
@@ -36,10 +34,31 @@ macro_rules! page {
     };
 }
 
-pub(super) const PAGE: &str = page!();
-pub(super) const OF_ACCOUNT: &str = page!("account = $4");
-pub(super) const OF_CREDENTIAL: &str = page!("credential = $5");
-pub(super) const OF_DEVICE: &str = page!("device = $6");
+/// The range of one `$value` of `$column`, said so that no other index has it: the planner would bet that a page is full
+/// before the whole log is read, which for who is seldom seen it is not.
+macro_rules! page_of {
+    ($column:literal, $value:literal) => {
+        page!(
+            $column,
+            " = ",
+            $value,
+            " AND (",
+            $column,
+            ", at, id) < (",
+            $value,
+            ", $1, $2) AND (",
+            $column,
+            ", at) >= (",
+            $value,
+            ", $3)"
+        )
+    };
+}
+
+pub(super) const PAGE: &str = page!("(at, id) < ($1, $2) AND at >= $3");
+pub(super) const OF_ACCOUNT: &str = page_of!("account", "$4");
+pub(super) const OF_CREDENTIAL: &str = page_of!("credential", "$5");
+pub(super) const OF_DEVICE: &str = page_of!("device", "$6");
 
 /// The oldest events: $1 the time that they are older than, $2 the limit.
 pub(super) const FORGET: &str = "DELETE FROM audit WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit WHERE at < $1 \
@@ -48,9 +67,6 @@ pub(super) const FORGET: &str = "DELETE FROM audit WHERE ctid = ANY (ARRAY(SELEC
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn record(&self, events: &[AuditEvent]) -> Result<()> {
-        if events.is_empty() {
-            return self.session.check_open("record");
-        }
         let events: Arc<[AuditEvent]> = events.into();
         self.run("record", move |conn| {
             let events = Arc::clone(&events);
@@ -65,7 +81,7 @@ impl AuditStore for PostgresStore {
         let rows = self
             .run("audit", move |conn| {
                 let query = query.clone();
-                Box::pin(async move { page(conn, &query).await })
+                Box::pin(async move { page(conn, query).await })
             })
             .await?;
         Ok(Page::from_rows(rows, most, |row| Cursor { at: row.at, id: *row.id.as_uuid() }))
@@ -74,8 +90,8 @@ impl AuditStore for PostgresStore {
     async fn forget_audit(&self, before: Timestamp, max: usize) -> Result<usize> {
         self.run("forget_audit", move |conn| {
             Box::pin(async move {
-                let done =
-                    sqlx::query(FORGET).bind(before.as_micros()).bind(limit(max)).execute(conn).await?;
+                let oldest = sqlx::query(FORGET).bind(before.as_micros()).bind(limit(max));
+                let done = oldest.execute(conn).await?;
                 Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
             })
         })
@@ -83,28 +99,33 @@ impl AuditStore for PostgresStore {
     }
 }
 
+/// Sorted, so that two that write the same wait for each other and never both.
 async fn record(conn: &mut PgConnection, events: &[AuditEvent]) -> sqlx::Result<()> {
-    // Sorted, so that two that write the same wait for each other and never both.
+    if events.is_empty() {
+        return Ok(());
+    }
     let mut sorted: Vec<&AuditEvent> = events.iter().collect();
     sorted.sort_by_key(|event| (event.at, event.id));
     let acts = || sorted.iter().map(|event| &event.act);
+    let key = |act: &Act| act.credential.map(|key| key.as_bytes().to_vec());
     sqlx::query(INSERT)
         .bind(sorted.iter().map(|event| event.at.as_micros()).collect::<Vec<_>>())
         .bind(sorted.iter().map(|event| *event.id.as_uuid()).collect::<Vec<_>>())
-        .bind(acts().map(|act| act.account.as_ref().map(|id| *id.as_uuid())).collect::<Vec<_>>())
-        .bind(acts().map(|act| device_uuid(act.device)).collect::<Vec<_>>())
-        .bind(acts().map(|act| i64::from(act.count)).collect::<Vec<_>>())
         .bind(acts().map(|act| act.action.as_str()).collect::<Vec<_>>())
-        .bind(acts().map(|act| act.refused.clone()).collect::<Vec<_>>())
-        .bind(acts().map(|act| act.credential.map(|key| key.as_bytes().to_vec())).collect::<Vec<_>>())
-        .bind(acts().map(|act| act.target.clone()).collect::<Vec<_>>())
+        .bind(acts().map(|act| act.refused.as_deref().map(storable)).collect::<Vec<_>>())
+        .bind(acts().map(|act| act.account.map(|account| *account.as_uuid())).collect::<Vec<_>>())
+        .bind(acts().map(key).collect::<Vec<_>>())
+        .bind(acts().map(|act| device_uuid(act.device)).collect::<Vec<_>>())
+        .bind(acts().map(|act| act.target.as_deref().map(storable)).collect::<Vec<_>>())
         .bind(acts().map(|act| act.origin.map(|origin| origin.to_string())).collect::<Vec<_>>())
+        .bind(acts().map(|act| i64::from(act.count)).collect::<Vec<_>>())
         .execute(conn)
         .await
         .map(drop)
 }
 
-async fn page(conn: &mut PgConnection, query: &AuditQuery) -> sqlx::Result<Vec<AuditEvent>> {
+/// The rows of one page and one more, newest first.
+async fn page(conn: &mut PgConnection, query: AuditQuery) -> sqlx::Result<Vec<AuditEvent>> {
     // Of a credential there are fewest.
     let sql = match query {
         AuditQuery { credential: Some(_), .. } => OF_CREDENTIAL,
@@ -118,8 +139,8 @@ async fn page(conn: &mut PgConnection, query: &AuditQuery) -> sqlx::Result<Vec<A
         .bind(before)
         .bind(before_id)
         .bind(query.from.unwrap_or(Timestamp::EPOCH).as_micros())
-        .bind(query.account.as_ref().map(AccountId::as_uuid))
-        .bind(query.credential.map(|key| key.as_bytes().to_vec()))
+        .bind(query.account.map(|account| *account.as_uuid()))
+        .bind(query.credential.as_ref().map(|key| &key.as_bytes()[..]))
         .bind(device_uuid(query.device))
         .bind(query.action.map(AuditAction::as_str))
         .bind(query.refused)
@@ -131,16 +152,18 @@ async fn page(conn: &mut PgConnection, query: &AuditQuery) -> sqlx::Result<Vec<A
 
 fn event(row: &PgRow) -> sqlx::Result<AuditEvent> {
     let mut columns = Columns::of(row);
-    let (at, id) = (columns.time()?, columns.id()?);
-    let act = Act {
-        action: columns.word(AuditAction::parse)?,
-        refused: columns.take()?,
-        account: columns.id_or_null()?,
-        credential: columns.bytes_or_null()?.map(KeyId::from_bytes),
-        device: columns.id_or_null()?,
-        target: columns.take()?,
-        origin: columns.word_or_null(|text| text.parse().ok())?,
-        count: u32::try_from(columns.take::<i64>()?).unwrap_or(u32::MAX),
-    };
-    Ok(AuditEvent { id, at, act })
+    Ok(AuditEvent {
+        id: columns.id()?,
+        at: columns.time()?,
+        act: Act {
+            action: columns.word(AuditAction::parse)?,
+            refused: columns.take()?,
+            account: columns.id_or_null()?,
+            credential: columns.bytes_or_null()?.map(KeyId::from_bytes),
+            device: columns.id_or_null()?,
+            target: columns.take()?,
+            origin: columns.word_or_null(|text| text.parse().ok())?,
+            count: columns.large()?,
+        },
+    })
 }

@@ -1,4 +1,7 @@
 //! Erasing what messages and received SMS say, once nobody needs it any more.
+//!
+//! Numbers are read as texts, and nothing else of a row is, so that no damage keeps a row from being erased. Of several
+//! that erase at once each waits for the others' rows in the order of their ids, and goes on with what they have left.
 
 use smsgw_core::id::{AccountId, MessageId};
 use smsgw_core::pseudonym::Pseudonyms;
@@ -8,32 +11,35 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::rows::{limit, owned};
+use super::{ROUNDS, contended};
 use crate::erased::of_recipient;
 
 /// Messages that were over before $1, those first that were over first: at most $2.
-pub(super) const ENDED: &str = "SELECT id, recipient FROM messages WHERE ended_at < $1 AND ended_at IS NOT NULL \
-     AND erased_at IS NULL ORDER BY ended_at LIMIT $2";
+pub(super) const ENDED: &str = "SELECT id, version, recipient FROM messages \
+     WHERE ended_at < $1 AND erased_at IS NULL ORDER BY ended_at LIMIT $2";
 
 /// One message, whether it is over, and whether it is erased.
-pub(super) const ONE: &str = "SELECT recipient, ended_at IS NOT NULL, erased_at IS NOT NULL FROM messages \
-     WHERE id = $1 AND account = $2";
+pub(super) const ONE: &str = "SELECT id, version, recipient, ended_at IS NOT NULL, erased_at IS NOT NULL \
+     FROM messages WHERE id = $1 AND account = $2";
 
-/// Ids, and what is left of the recipients. Rows are locked in the order of their ids, so that two that erase the same
-/// wait for each other and never both.
+/// Ids, versions and what is left of recipients, where nobody has changed the messages meanwhile.
 pub(super) const ERASE: &str = "UPDATE messages AS m SET body = '', failure_detail = NULL, recipient = v.recipient, \
-     erased_at = (SELECT smsgw_now()) FROM (SELECT v.* FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[])) \
-     AS v (id, recipient) JOIN messages AS m ON m.id = v.id WHERE m.erased_at IS NULL ORDER BY v.id FOR UPDATE OF m) \
-     AS v WHERE m.id = v.id";
+     erased_at = (SELECT smsgw_now()), version = m.version + 1 \
+     FROM (SELECT m.id, v.recipient FROM unnest((SELECT $1::uuid[]), (SELECT $2::int[]), (SELECT $3::text[])) \
+     AS v (id, version, recipient) JOIN messages AS m ON m.id = v.id AND m.version = v.version \
+     ORDER BY v.id FOR UPDATE OF m) AS v WHERE m.id = v.id";
 
 /// What was received before $1, the oldest first: at most $2.
-pub(super) const RECEIVED: &str = "SELECT device, id, sender FROM inbox WHERE received_at < $1 \
-     AND erased_at IS NULL ORDER BY received_at LIMIT $2";
+pub(super) const RECEIVED: &str = "SELECT device, id, sender FROM inbox \
+     WHERE received_at < $1 AND erased_at IS NULL ORDER BY received_at LIMIT $2";
 
-/// Devices, ids, and what is left of the senders.
+/// Devices, ids and what is left of senders, where nobody has erased them meanwhile.
 pub(super) const ERASE_RECEIVED: &str = "UPDATE inbox AS i SET body = '', sender = v.sender, \
-     erased_at = (SELECT smsgw_now()) FROM (SELECT v.* FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), \
-     (SELECT $3::text[])) AS v (device, id, sender) JOIN inbox AS i ON i.device = v.device AND i.id = v.id \
-     WHERE i.erased_at IS NULL ORDER BY v.device, v.id FOR UPDATE OF i) AS v WHERE i.device = v.device AND i.id = v.id";
+     erased_at = (SELECT smsgw_now()) \
+     FROM (SELECT i.device, i.id, v.sender FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::text[])) \
+     AS v (device, id, sender) JOIN inbox AS i ON i.device = v.device AND i.id = v.id \
+     WHERE i.erased_at IS NULL ORDER BY v.device, v.id FOR UPDATE OF i) AS v \
+     WHERE i.device = v.device AND i.id = v.id";
 
 /// Erases at most `max` messages that were over before `before`. Says how many.
 pub(super) async fn erase(
@@ -42,15 +48,19 @@ pub(super) async fn erase(
     max: usize,
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<usize> {
-    let rows: Vec<(Uuid, String)> =
-        sqlx::query_as(ENDED).bind(before.as_micros()).bind(limit(max)).fetch_all(&mut *conn).await?;
-    let (ids, left): (Vec<Uuid>, Vec<String>) =
-        rows.into_iter().map(|(id, recipient)| (id, of_recipient(pseudonyms, &recipient))).unzip();
-    let count = ids.len();
-    if count > 0 {
-        sqlx::query(ERASE).bind(ids).bind(left).execute(conn).await?;
+    let mut erased = 0;
+    for _ in 0..ROUNDS {
+        let oldest = sqlx::query_as(ENDED).bind(before.as_micros()).bind(limit(max - erased));
+        let rows: Vec<(Uuid, i32, String)> = oldest.fetch_all(&mut *conn).await?;
+        let count = rows.len();
+        let done = write(&mut *conn, rows, pseudonyms).await?;
+        erased += done;
+        // Where others were faster, there may be more behind what they took.
+        if done == count {
+            break;
+        }
     }
-    Ok(count)
+    Ok(erased)
 }
 
 /// Erases one message of `account`, if it is over.
@@ -61,18 +71,20 @@ pub(super) async fn erase_message(
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<Option<Erased>> {
     let (id, account) = owned(account, id.as_uuid());
-    let row: Option<(String, bool, bool)> =
-        sqlx::query_as(ONE).bind(id).bind(account).fetch_optional(&mut *conn).await?;
-    Ok(match row {
-        None => None,
-        Some((_, false, _)) => Some(Erased::NotOver),
-        Some((_, true, true)) => Some(Erased::Done),
-        Some((recipient, true, false)) => {
-            let left = of_recipient(pseudonyms, &recipient);
-            sqlx::query(ERASE).bind(vec![id]).bind(vec![left]).execute(conn).await?;
-            Some(Erased::Done)
+    for _ in 0..ROUNDS {
+        let one = sqlx::query_as(ONE).bind(id).bind(account);
+        let row: Option<(Uuid, i32, String, bool, bool)> = one.fetch_optional(&mut *conn).await?;
+        let (id, version, recipient) = match row {
+            None => return Ok(None),
+            Some((_, _, _, false, _)) => return Ok(Some(Erased::NotOver)),
+            Some((_, _, _, true, true)) => return Ok(Some(Erased::Done)),
+            Some((id, version, recipient, true, false)) => (id, version, recipient),
+        };
+        if write(&mut *conn, vec![(id, version, recipient)], pseudonyms).await? > 0 {
+            return Ok(Some(Erased::Done));
         }
-    })
+    }
+    Err(contended())
 }
 
 /// Erases at most `max` SMS that were received before `before`. Says how many.
@@ -82,15 +94,52 @@ pub(super) async fn erase_received(
     max: usize,
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<usize> {
-    let rows: Vec<(Uuid, Uuid, String)> =
-        sqlx::query_as(RECEIVED).bind(before.as_micros()).bind(limit(max)).fetch_all(&mut *conn).await?;
-    if !rows.is_empty() {
-        sqlx::query(ERASE_RECEIVED)
-            .bind(rows.iter().map(|(device, ..)| *device).collect::<Vec<_>>())
-            .bind(rows.iter().map(|(_, id, _)| *id).collect::<Vec<_>>())
-            .bind(rows.iter().map(|(.., sender)| pseudonyms.of_sender(sender)).collect::<Vec<_>>())
-            .execute(conn)
-            .await?;
+    let mut erased = 0;
+    for _ in 0..ROUNDS {
+        let oldest = sqlx::query_as(RECEIVED).bind(before.as_micros()).bind(limit(max - erased));
+        let rows: Vec<(Uuid, Uuid, String)> = oldest.fetch_all(&mut *conn).await?;
+        let count = rows.len();
+        let done = write_received(&mut *conn, rows, pseudonyms).await?;
+        erased += done;
+        if done == count {
+            break;
+        }
     }
-    Ok(rows.len())
+    Ok(erased)
+}
+
+/// Writes what is left of recipients, and says of how many.
+async fn write(
+    conn: &mut PgConnection,
+    rows: Vec<(Uuid, i32, String)>,
+    pseudonyms: &Pseudonyms,
+) -> sqlx::Result<usize> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query(ERASE)
+        .bind(rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, version, _)| *version).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(.., number)| of_recipient(pseudonyms, number)).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// As [`write`], of senders.
+async fn write_received(
+    conn: &mut PgConnection,
+    rows: Vec<(Uuid, Uuid, String)>,
+    pseudonyms: &Pseudonyms,
+) -> sqlx::Result<usize> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query(ERASE_RECEIVED)
+        .bind(rows.iter().map(|(device, ..)| *device).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, id, _)| *id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(.., sender)| pseudonyms.of_sender(sender)).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }

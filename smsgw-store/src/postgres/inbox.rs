@@ -10,7 +10,7 @@ use smsgw_core::time::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
-use super::rows::{Columns, device_uuid, end_of, limit};
+use super::rows::{Columns, device_uuid, end_of, limit, storable};
 use super::{PostgresStore, erase};
 
 /// Adds what is not there, and answers what it has added.
@@ -93,12 +93,6 @@ async fn receive(conn: &mut PgConnection, batch: &[ReceivedSms]) -> sqlx::Result
         false => Received::Duplicate,
     };
     Ok(batch.iter().map(outcome).collect())
-}
-
-/// `text` as PostgreSQL takes it. An SMS that somebody else has sent is not to be lost for a U+0000 in it, nor to keep
-/// those that came with it out.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 fn sms(row: &PgRow) -> sqlx::Result<ReceivedSms> {

@@ -76,3 +76,61 @@ async fn apply(conn: &mut PgConnection, schema: Option<String>) -> sqlx::Result<
     transaction.commit().await?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use smsgw_test_support::Postgres;
+
+    use super::super::{PostgresConfig, PostgresStore};
+    use super::*;
+
+    /// What a program left that knew the first six steps.
+    const BEFORE: &str = "INSERT INTO accounts VALUES (gen_random_uuid(), 'ops', 7); \
+         INSERT INTO tokens SELECT 'x', id, 'cron', '', 7 FROM accounts; \
+         INSERT INTO inbox VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 7, NULL, '+5351234567', 'hola'); \
+         INSERT INTO messages (id, account, recipient, body, device_fixed, encoding, segments, priority, epoch, created_at, \
+         due_at, state, expires_at, check_at, sent_at, delivered_at) \
+         SELECT gen_random_uuid(), gen_random_uuid(), '+5351234567', 'hola', false, 'gsm7', 1, 0, 1, v.place, 1, v.state, \
+         v.expires_at, v.check_at, v.sent_at, v.delivered_at FROM (VALUES (1, 'delivered', 50, NULL::bigint, 20, 30), \
+         (2, 'sent', 50, NULL, 20, NULL), (3, 'expired', 50, NULL, NULL, NULL), \
+         (4, 'dispatched', 4000000000000000, NULL, NULL, NULL), (5, 'dispatched', 50, 40, NULL, NULL), \
+         (6, 'queued', 50, NULL, NULL, NULL)) AS v (place, state, expires_at, check_at, sent_at, delivered_at)";
+
+    #[tokio::test]
+    async fn what_an_earlier_program_left_is_taken_over() {
+        let server = match Postgres::start() {
+            Ok(server) => server,
+            Err(missing) => {
+                let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
+                assert!(!required.contains("postgres"), "{missing:?}");
+                return;
+            }
+        };
+        let mut conn = PgConnection::connect(&server.url()).await.expect("the server");
+        sqlx::raw_sql(OURS).execute(&mut conn).await.expect("a table");
+        for (_, sql) in &MIGRATIONS[..6] {
+            sqlx::raw_sql(*sql).execute(&mut conn).await.expect("a step");
+        }
+        sqlx::query(RECORD).bind(6).bind("key age").execute(&mut conn).await.expect("a version");
+        sqlx::raw_sql(BEFORE).execute(&mut conn).await.expect("rows");
+        PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("the rest");
+        let account: (String, Option<i64>) =
+            sqlx::query_as("SELECT role, closed_at FROM accounts").fetch_one(&mut conn).await.expect("one");
+        assert_eq!(account, ("user".into(), None));
+        let scopes: String =
+            sqlx::query_scalar("SELECT scopes FROM tokens").fetch_one(&mut conn).await.expect("one");
+        assert_eq!(scopes, smsgw_core::account::Scopes::USER.to_string());
+        let ended: Vec<Option<i64>> = sqlx::query_scalar("SELECT ended_at FROM messages ORDER BY created_at")
+            .fetch_all(&mut conn)
+            .await
+            .expect("all");
+        let [delivered, sent, expired, silent, rest @ ..] = &ended[..] else { panic!("{ended:?}") };
+        assert_eq!([*delivered, *sent, *expired], [Some(30), Some(20), Some(50)]);
+        // Its life has not ended, but nobody looks after it since now at the latest.
+        assert!(
+            silent.is_some_and(|at| at > 1_700_000_000_000_000 && at < 4_000_000_000_000_000),
+            "{silent:?}"
+        );
+        assert_eq!(rest, [None; 2], "waited for, or left alone");
+    }
+}

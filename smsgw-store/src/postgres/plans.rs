@@ -7,19 +7,18 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use smsgw_test_support::Postgres;
 
 use super::{PostgresConfig, PostgresStore};
-use super::{
-    accounts, advance, audit, changes, claim, devices, due, erase, inbox, insert, keys, messages, queue,
-    tokens,
-};
+use super::{accounts, advance, audit, changes, claim, devices, due, erase, inbox, insert, keys, messages};
+use super::{queue, tokens};
 
 const ROWS: &str = "
     INSERT INTO messages (id, account, created_at, due_at, expires_at, check_at, look_at, requeue_at, device, waits_for, epoch,
-        segments, priority, device_fixed, state, encoding, recipient, body)
+        segments, priority, device_fixed, state, encoding, recipient, body, ended_at)
     SELECT md5(i::text)::uuid, md5('a' || i % 10)::uuid, i, i, 900000000, CASE WHEN i % 2 = 0 THEN 800000000 + i END,
         CASE WHEN i % 2 = 0 THEN 800000000 + i END,
         CASE WHEN i % 4 = 0 THEN 700000000 + i END, md5('d' || i % 1000)::uuid,
         CASE WHEN i % 8 = 2 THEN md5('d' || i % 1000)::uuid END, 1, 1, 0, false,
-        CASE i % 4 WHEN 0 THEN 'queued' WHEN 2 THEN 'dispatched' ELSE 'sent' END, 'gsm7', '+5351234567', 'hola'
+        CASE i % 4 WHEN 0 THEN 'queued' WHEN 2 THEN 'dispatched' ELSE 'sent' END, 'gsm7', '+5351234567', 'hola',
+        CASE WHEN i % 2 = 1 THEN i END
     FROM generate_series(1, 100000) AS i;
     INSERT INTO message_events (message, at, state, attempt, applied, report)
     SELECT md5(i::text)::uuid, i, 'sent', 1, true, md5('r' || i)::uuid FROM generate_series(1, 100000) AS i;
@@ -29,15 +28,16 @@ const ROWS: &str = "
     INSERT INTO device_keys SELECT decode(md5('k' || i), 'hex'), md5('d' || i)::uuid, '', i FROM generate_series(1, 20000) AS i;
     INSERT INTO inbox SELECT md5('d' || i % 100)::uuid, md5(i::text)::uuid, md5('a' || i % 10)::uuid, i, NULL, '', ''
     FROM generate_series(1, 20000) AS i;
-    INSERT INTO queue_jobs (visible_at, message, account, priority)
-    SELECT CASE WHEN i % 2 = 0 THEN 0 ELSE i END, md5(i::text)::uuid, md5('a')::uuid, i % 2 FROM generate_series(1, 20000) AS i;
-    UPDATE messages SET ended_at = created_at WHERE look_at IS NULL;
     INSERT INTO accounts (id, name, created_at) SELECT md5('a' || i)::uuid, i::text, i FROM generate_series(1, 20000) AS i;
     INSERT INTO tokens (id, account, name, digest, created_at)
     SELECT decode(md5('t' || i), 'hex'), md5('a' || i)::uuid, '', '', i FROM generate_series(1, 20000) AS i;
-    INSERT INTO audit (at, id, account, device, credential, count, action)
-    SELECT i, md5(i::text)::uuid, md5('a' || i % 100)::uuid, md5('d' || i % 1000)::uuid,
-        decode(md5('k' || i % 2000), 'hex'), 1, 'connect' FROM generate_series(1, 20000) AS i;
+    INSERT INTO audit (at, id, action, refused, account, credential, device, count)
+    SELECT i, md5(i::text)::uuid, 'connect', CASE WHEN i % 2 = 0 THEN 'wrong' END,
+        CASE WHEN i % 2 = 1 THEN md5('a' || i % 10)::uuid END, CASE WHEN i % 2 = 1 THEN decode(md5('k' || i % 10), 'hex') END,
+        CASE WHEN i % 2 = 1 THEN md5('d' || i % 10)::uuid END, 1
+    FROM generate_series(1, 20000) AS i;
+    INSERT INTO queue_jobs (visible_at, message, account, priority)
+    SELECT CASE WHEN i % 2 = 0 THEN 0 ELSE i END, md5(i::text)::uuid, md5('a')::uuid, i % 2 FROM generate_series(1, 20000) AS i;
     ANALYZE;";
 
 /// Each statement, the index that it must use, and whether its rows must come out of that in order.
@@ -68,20 +68,19 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (keys::RESEAL, "device_keys_pkey", false),
         (inbox::PAGE, "inbox_newest", true),
         (accounts::ONE, "accounts_pkey", true),
-        (accounts::PAGE, "accounts_newest", true),
-        (tokens::ONE, "tokens_pkey", true),
-        (tokens::OF_ACCOUNT, "tokens_newest", true),
-        (audit::PAGE, "audit_pkey", true),
-        // Of few rows a sort costs less than their order.
-        (audit::OF_ACCOUNT, "audit_account", false),
-        (audit::OF_CREDENTIAL, "audit_credential", false),
-        (audit::OF_DEVICE, "audit_device", false),
-        (audit::FORGET, "audit_pkey", true),
         (erase::ENDED, "messages_ended", true),
         (erase::ONE, "messages_pkey", true),
         (erase::ERASE, "messages_pkey", false),
         (erase::RECEIVED, "inbox_kept", true),
         (erase::ERASE_RECEIVED, "inbox_pkey", false),
+        (accounts::PAGE, "accounts_newest", true),
+        (tokens::ONE, "tokens_pkey", true),
+        (tokens::OF_ACCOUNT, "tokens_newest", true),
+        (audit::PAGE, "audit_pkey", true),
+        (audit::OF_ACCOUNT, "audit_account", true),
+        (audit::OF_CREDENTIAL, "audit_credential", true),
+        (audit::OF_DEVICE, "audit_device", true),
+        (audit::FORGET, "audit_pkey", true),
         (queue::LEASE_SOME, "queue_jobs_ready", true),
         (queue::SETTLE, "queue_jobs_pkey", true),
     ]

@@ -51,13 +51,18 @@ impl<'r> Columns<'r> {
         self.take::<&[u8]>()?.try_into().map_err(|_| unreadable())
     }
 
-    /// The same, where there are any.
+    /// As [`Columns::bytes`], where there are any.
     pub(super) fn bytes_or_null<const N: usize>(&mut self) -> sqlx::Result<Option<[u8; N]>> {
         self.take::<Option<&[u8]>>()?.map(|bytes| bytes.try_into().map_err(|_| unreadable())).transpose()
     }
 
     /// A number of the range that it was written from.
     pub(super) fn number<T: TryFrom<i32>>(&mut self) -> sqlx::Result<T> {
+        T::try_from(self.take()?).map_err(|_| unreadable())
+    }
+
+    /// As [`Columns::number`], of a larger column.
+    pub(super) fn large<T: TryFrom<i64>>(&mut self) -> sqlx::Result<T> {
         T::try_from(self.take()?).map_err(|_| unreadable())
     }
 
@@ -109,6 +114,12 @@ pub(super) fn narrow(number: impl TryInto<i16>) -> i16 {
 /// An epoch as it is stored.
 pub(super) fn epoch_code(epoch: u32) -> i32 {
     epoch.try_into().unwrap_or(i32::MAX)
+}
+
+/// `text` as PostgreSQL takes it. What somebody else has sent is not to be lost for a U+0000 in it, nor to keep what came
+/// with it out.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// How many rows are wanted at most.
