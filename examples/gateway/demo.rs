@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use smsgw::account::{Role, Scope, Scopes};
+use smsgw::account::{Account, Role, Scope, Scopes};
 use smsgw::gateway::{Handle, NewDevice, NewToken};
 use smsgw::id::DeviceId;
 
@@ -52,10 +52,12 @@ impl Demo {
                     format!("{} cannot be read ({error}); delete it to get a new token", path.display())
                 })?,
         };
-        let account = handle.ensure_account("demo").await?.id;
+        let Account { id: account, role, .. } = handle.ensure_account("demo").await?;
         let authenticator = handle.authenticator();
         // Whoever tries it out may try everything.
-        handle.set_role(account, Role::Admin).await?;
+        if role != Role::Admin {
+            handle.set_role(account, Role::Admin).await?;
+        }
         if authenticator.token(&demo.token).await?.map_or(true, |principal| !principal.may(Scope::Admin)) {
             let new = NewToken { scopes: Scopes::ALL, ..NewToken::new("demo") };
             demo.token = handle.create_token(account, new).await?.0.expose().to_owned();

@@ -167,6 +167,12 @@ impl Scopes {
         self.0 & others.0 == others.0
     }
 
+    /// Those that are among `others`, too.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -243,4 +249,11 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
     /// When it was last presented, to a minute.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// From when on it opens nothing, where there is an end.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        [self.expires_at, self.revoked_at].into_iter().flatten().min()
+    }
 }

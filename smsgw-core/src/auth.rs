@@ -113,9 +113,13 @@ impl Authenticator {
             // A store that can be read and not written is no reason to let nobody in.
             tracing::debug!(%error, "could not note that a token was used");
         }
-        let scopes = token.scopes.iter().filter(|scope| account.role.scopes().contains(*scope)).collect();
-        let ends_at = [token.expires_at, token.revoked_at].into_iter().flatten().min();
-        Ok(Ok(Principal { account: account.id, token: token.id, scopes, role: account.role, ends_at }))
+        Ok(Ok(Principal {
+            account: account.id,
+            token: token.id,
+            scopes: token.scopes.and(account.role.scopes()),
+            role: account.role,
+            ends_at: token.ends_at(),
+        }))
     }
 
     /// Checks the API key of a device, and says which device it is and what is known of the key.

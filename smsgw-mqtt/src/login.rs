@@ -134,31 +134,25 @@ impl Door {
     pub(crate) fn ready(&self, login: &Login<'_>) -> Result<(), Denial> {
         match self.failures.pause(login.origin, login.key(), self.now()) {
             // Comparing costs nothing, and a stranger behind the same address must not shut out the devices that share it.
-            Some(_) if !self.comes_in_shared(login) => Err(Denial::Paused),
+            Some(_) if self.shared(login) != Some(true) => Err(Denial::Paused),
             _ => Ok(()),
         }
     }
 
-    /// Whether it is the shared account, with its password.
-    fn comes_in_shared(&self, login: &Login<'_>) -> bool {
-        self.shared_account.as_ref().is_some_and(|shared| {
-            let password_matches = same(login.password, shared.password.expose_secret());
-            same(login.username, &shared.username) && password_matches
-        })
+    /// Whether its password is that of the shared account; none where it has another user name.
+    fn shared(&self, login: &Login<'_>) -> Option<bool> {
+        let shared = self.shared_account.as_ref()?;
+        let password_matches = same(login.password, shared.password.expose_secret());
+        same(login.username, &shared.username).then_some(password_matches)
     }
 
     /// Which device, or devices, it is.
     pub(crate) async fn admit(&self, login: &Login<'_>) -> Result<Admitted, Denial> {
         let Login { client_id, username, password, .. } = *login;
-        if let Some(shared) = &self.shared_account {
-            let password_matches = same(password, shared.password.expose_secret());
-            if same(username, &shared.username) {
-                return if password_matches {
-                    chosen_id(client_id).map(|()| Admitted::without_key(Account::Shared))
-                } else {
-                    Err(Denial::WrongPassword)
-                };
-            }
+        match self.shared(login) {
+            Some(true) => return chosen_id(client_id).map(|()| Admitted::without_key(Account::Shared)),
+            Some(false) => return Err(Denial::WrongPassword),
+            None => {}
         }
         if same(username, password) && !is_stranger(username) {
             let (device, key) = self.device(password).await?;

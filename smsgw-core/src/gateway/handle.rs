@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 pub use accounts::NewToken;
 pub use devices::{DeviceStatus, NewDevice};
+pub use keys::MAX_GRACE;
 
 use super::Shared;
 use super::cancel::{self, Cancellation};

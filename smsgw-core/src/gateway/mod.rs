@@ -32,7 +32,7 @@ pub use builder::GatewayBuilder;
 pub use cancel::Cancellation;
 pub use drain::Running;
 pub use fleet::Presence;
-pub use handle::{DeviceStatus, Handle, Health, NewDevice, NewToken, Submitted};
+pub use handle::{DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
 
 use self::broker_accounts::BrokerAccounts;
 use self::ending::EndingKeys;

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
+use smsgw_core::gateway::MAX_GRACE;
 use smsgw_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::fields::{Fields, FromFields};
 use crate::problem::Problem;
 
-/// How long two overlap where nothing is said, and at most, in seconds.
+/// How long two overlap where nothing is said, in seconds.
 const DEFAULT_GRACE: u64 = 24 * 60 * 60;
-const MAX_GRACE: u64 = 30 * DEFAULT_GRACE;
 
 /// How to replace a token or a key.
 #[derive(ToSchema)]
@@ -23,7 +23,7 @@ impl FromFields for RotateRequest {
     const MAY_BE_ABSENT: bool = true;
 
     fn from_fields(fields: &mut Fields<'_>, _: Timestamp) -> Result<Self, Problem> {
-        let seconds = fields.whole("grace", 0..=MAX_GRACE)?.unwrap_or(DEFAULT_GRACE);
+        let seconds = fields.whole("grace", 0..=MAX_GRACE.as_secs())?.unwrap_or(DEFAULT_GRACE);
         Ok(Self { grace: Duration::from_secs(seconds) })
     }
 }

@@ -79,9 +79,7 @@ async fn create(
         return Err(invalid("user_id", "this account is closed"));
     }
     let allowed = account.role.scopes();
-    let scopes = request
-        .scopes
-        .unwrap_or_else(|| who.scopes.iter().filter(|scope| allowed.contains(*scope)).collect());
+    let scopes = request.scopes.unwrap_or_else(|| who.scopes.and(allowed));
     within(&api, &who, scopes, AuditAction::CreateToken, id.to_string())?;
     if let Some(scope) = missing(allowed, scopes) {
         return Err(invalid("scopes", format!("the role of the account does not allow {scope}")));

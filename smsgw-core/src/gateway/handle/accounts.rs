@@ -178,12 +178,11 @@ impl Handle {
         grace: Duration,
     ) -> Result<Option<(Credential, Token)>> {
         let now = self.0.clock.now();
-        let ends = |token: &Token| token.expires_at;
-        let tokens = self.0.store.tokens(account).await?;
+        let found = self.0.store.find_token(id).await?.map(|(token, _)| token);
         // One that was replaced is not replaced again: whoever has it only has it for a while.
-        let lives = |token: &Token| token.revoked_at.is_none() && ends(token).is_none_or(|end| now < end);
-        let is_it = |token: &Token| token.id == id && lives(token);
-        let Some(old) = tokens.into_iter().find(is_it) else { return Ok(None) };
+        let lives =
+            |token: &Token| token.revoked_at.is_none() && token.expires_at.is_none_or(|end| now < end);
+        let Some(old) = found.filter(|old| old.account == account && lives(old)) else { return Ok(None) };
         let new = NewToken { name: old.name, scopes: old.scopes, expires_at: old.expires_at };
         let made = self.create_token(account, new).await?;
         self.0.store.revoke_token(account, id, now + grace.min(MAX_GRACE)).await?;

@@ -7,8 +7,8 @@ use crate::id::{AccountId, DeviceId};
 use crate::key::{Credential, CredentialKind, KeyId};
 use crate::time::Timestamp;
 
-/// The longest time that two keys overlap.
-pub(super) const MAX_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest time that a key or token and the one in its place overlap.
+pub const MAX_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Handle {
     /// Makes an API key for a device of an account, shown here and never again. `None` where there is no such device.
@@ -92,20 +92,21 @@ impl Handle {
         grace: Duration,
     ) -> Result<Option<(Credential, DeviceKey)>> {
         let now = self.0.clock.now();
-        let keys = self.keys(account, device).await?.unwrap_or_default();
-        let Some(old) = keys.into_iter().find(|old| old.id == key && old.is_valid(now)) else {
+        let found = self.0.store.find_keys(&[key]).await?.pop().flatten();
+        let Some(old) = found.filter(|old| old.device == device && old.is_valid(now)) else {
             return Ok(None);
         };
-        let made = self.create_key(account, device, old.expires_at).await?;
+        // Of a device of another account none is made.
+        let Some(made) = self.create_key(account, device, old.expires_at).await? else { return Ok(None) };
         if grace.is_zero() {
             self.revoke_key(account, device, key).await?;
-        } else if made.is_some() {
+        } else {
             let end = now + grace.min(MAX_GRACE);
             self.0.store.revoke_key(device, key, end).await?;
             self.0.broker_accounts.expect_end(end, key);
             self.0.ending.add(end, device, key);
         }
-        Ok(made)
+        Ok(Some(made))
     }
 }
 
