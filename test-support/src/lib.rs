@@ -4,7 +4,7 @@
 //! of 127.0.0.1, with a data directory of its own. Each can be killed, stopped, started again on the same port and
 //! data, paused and resumed. Where the program is not installed, `start` answers [`Missing`], which names the Debian
 //! package. [`Proxy`] stands between a client and a server and cuts, stalls and delays. [`fuzz::smoke`] runs
-//! what fuzz targets run.
+//! what fuzz targets run, [`usage`] says what a process costs.
 //!
 //! Nothing stays behind. A server ends with its value; it also ends with the test's process, however that ends, for
 //! the kernel kills it then. What a killed process leaves in the temporary directory, the next one removes.
@@ -29,6 +29,7 @@ mod proxy;
 mod rabbitmq;
 mod redis;
 mod server;
+pub mod usage;
 
 pub use missing::Missing;
 pub use mosquitto::{Mosquitto, Place};

@@ -54,13 +54,6 @@ impl Process {
         }
     }
 
-    /// The processor time that it and all that it has started have used, as far as they still run.
-    pub(crate) fn cpu(&self) -> Duration {
-        // In ticks of 10 ms, as on every Linux of the last twenty years.
-        let ticks: u64 = family(self.id()).into_iter().filter_map(ticks).sum();
-        Duration::from_millis(ticks * 10)
-    }
-
     /// Waits for the process to end; after `limit` it is killed.
     pub(crate) fn wait(mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
@@ -116,7 +109,7 @@ fn send(id: u32, signal: Signal) {
 }
 
 /// The process and all its descendants.
-fn family(id: u32) -> Vec<u32> {
+pub(crate) fn family(id: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -134,7 +127,7 @@ fn family(id: u32) -> Vec<u32> {
 }
 
 /// What the kernel says of a process, from the third field on.
-fn stat(id: u32) -> Option<Vec<String>> {
+pub(crate) fn stat(id: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The second field is the name in brackets, which may hold anything.
     let (_, rest) = text.rsplit_once(") ")?;
@@ -145,12 +138,6 @@ fn stat(id: u32) -> Option<Vec<String>> {
 fn status(id: u32) -> Option<(char, u32)> {
     let fields = stat(id)?;
     Some((fields.first()?.chars().next()?, fields.get(1)?.parse().ok()?))
-}
-
-/// The processor time of a process, in user and in kernel mode.
-fn ticks(id: u32) -> Option<u64> {
-    let fields = stat(id)?;
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }
 
 fn is_running(id: u32) -> bool {

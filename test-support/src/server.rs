@@ -100,8 +100,9 @@ impl Server {
         }
     }
 
-    pub(crate) fn cpu(&self) -> Duration {
-        self.lock().as_ref().map_or(Duration::ZERO, Process::cpu)
+    /// What `measure` says of the process; nothing where there is none.
+    pub(crate) fn usage<T: Default>(&self, measure: impl FnOnce(u32) -> T) -> T {
+        self.lock().as_ref().map(|process| measure(process.id())).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
@@ -166,7 +167,12 @@ macro_rules! life {
 
             /// The processor time that it has used since it was started.
             pub fn cpu(&self) -> std::time::Duration {
-                self.server.cpu()
+                self.server.usage($crate::usage::cpu)
+            }
+
+            /// The memory that it holds, in bytes, as [`usage::memory`](crate::usage::memory) counts.
+            pub fn memory(&self) -> u64 {
+                self.server.usage($crate::usage::memory)
             }
 
             /// Lets it go on after [`pause`](Self::pause).
