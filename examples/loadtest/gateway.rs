@@ -73,8 +73,7 @@ impl Gateway {
         let made = command().args(["token", "--account", ACCOUNT]).output()?;
         let token = String::from_utf8(made.stdout)?.trim().to_owned();
         let log = home.join("gateway.log");
-        let mut child =
-            command().arg("--json").stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
+        let mut child = command().arg("--json").stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
@@ -126,13 +125,14 @@ impl Gateway {
     /// Makes native devices with a key each.
     pub(crate) fn create_devices(&self, count: u16) -> Outcome<Vec<Identity>> {
         let agent = ureq::Agent::new_with_defaults();
-        let post = |path: &str, body: &Value| {
-            self.call(agent.post(format!("http://{}{path}", self.http)), body)
-        };
-        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("an answer without an id or a key");
+        let post =
+            |path: &str, body: &Value| self.call(agent.post(format!("http://{}{path}", self.http)), body);
+        let text =
+            |value: &Value| value.as_str().map(str::to_owned).ok_or("an answer without an id or a key");
         (1..=count)
             .map(|number| {
-                let device = post("/devices", &json!({"name": format!("phone {number}"), "protocol": "native"}))?;
+                let device =
+                    post("/devices", &json!({"name": format!("phone {number}"), "protocol": "native"}))?;
                 let id = text(&device["id"])?;
                 let key = post(&format!("/devices/{id}/api-keys"), &json!({}))?;
                 Ok(Identity { key: text(&key["api_key"])?, id })

@@ -105,7 +105,9 @@ async fn run(
             at += size;
         }
         read.drain(..at);
-        if phone.is_subscribed && let Some(ready) = ready.take() {
+        if phone.is_subscribed
+            && let Some(ready) = ready.take()
+        {
             // Nobody waits where another device has failed.
             let _ = ready.send(()).await;
         }

@@ -54,17 +54,25 @@ impl Report {
         let mut line = |text: String| {
             let _ = writeln!(table, "{text}");
         };
-        line(format!("{:<10} {:>9} {:>10}   {:>8} {:>8} {:>8} {:>8}", "", "messages", "a second", "p50 ms", "p95", "p99", "max"));
+        line(format!(
+            "{:<10} {:>9} {:>10}   {:>8} {:>8} {:>8} {:>8}",
+            "", "messages", "a second", "p50 ms", "p95", "p99", "max"
+        ));
         let spans = [("accepted", &self.accepted), ("at device", &self.arrived), ("sent", &self.reported)];
         for (name, Span { count, per_s, latency: Latency { p50, p95, p99, max } }) in spans {
-            line(format!("{name:<10} {count:>9} {per_s:>10.0}   {p50:>8.2} {p95:>8.2} {p99:>8.2} {max:>8.2}"));
+            line(format!(
+                "{name:<10} {count:>9} {per_s:>10.0}   {p50:>8.2} {p95:>8.2} {p99:>8.2} {max:>8.2}"
+            ));
         }
         line(format!("\n{:<10} {:>14} {:>9}", "", "CPU µs/message", "MB"));
         for (name, cpu) in &self.cpu {
             line(format!("{name:<10} {cpu:>14.1} {:>9.1}", self.memory.get(name).unwrap_or(&0.0)));
         }
         line(format!("{:<10} {:>14.1}", "all", self.cpu.values().sum::<f64>()));
-        line(format!("\nlost {}   duplicated {}   refused and repeated {}", self.lost, self.duplicated, self.refused));
+        line(format!(
+            "\nlost {}   duplicated {}   refused and repeated {}",
+            self.lost, self.duplicated, self.refused
+        ));
         table
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::forward::forward_to_inner;
 use crate::id::{AccountId, DeviceId, MessageId};
-use crate::message::Priority;
+use crate::message::{Message, Priority};
 
 /// Ids of messages that are due now, shared by the dispatchers of one or more gateways.
 ///
@@ -108,6 +108,13 @@ pub struct Job {
     pub priority: Priority,
     /// The device that it must go to; any of the account where there is none.
     pub device: Option<DeviceId>,
+}
+
+impl Job {
+    /// The job of a message.
+    pub(crate) fn of(message: &Message) -> Self {
+        Self { id: message.id, account: message.account, priority: message.priority, device: message.device }
+    }
 }
 
 /// A job and the right to settle it.

@@ -110,7 +110,7 @@ fn insertion(id: MessageId, account: AccountId) -> Insertion {
         failures: 0,
         erased_at: None,
     };
-    Insertion { message, idempotency: None }
+    Insertion { message, idempotency: None, lease: None }
 }
 
 /// CPU and time since the last print.

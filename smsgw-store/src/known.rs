@@ -23,7 +23,7 @@ impl Known {
     }
 
     /// What becomes of an insertion.
-    pub(crate) fn find(&self, Insertion { message, idempotency }: &Insertion) -> Inserted {
+    pub(crate) fn find(&self, Insertion { message, idempotency, .. }: &Insertion) -> Inserted {
         let asked = idempotency.as_ref().and_then(|request| {
             let (fingerprint, id) = self.keys.get(&(message.account, request.key.clone()))?;
             Some((*fingerprint == request.fingerprint, id))

@@ -94,7 +94,7 @@ fn insertion(ids: &IdSource) -> Insertion {
         failures: 0,
         erased_at: None,
     };
-    Insertion { message, idempotency: None }
+    Insertion { message, idempotency: None, lease: None }
 }
 
 async fn inserted(store: &PostgresStore, ids: &IdSource, count: usize) -> Vec<MessageId> {

@@ -54,7 +54,7 @@ fn insertion(ids: &IdSource) -> Insertion {
         failures: 0,
         erased_at: None,
     };
-    Insertion { message, idempotency: None }
+    Insertion { message, idempotency: None, lease: None }
 }
 
 async fn count(store: &SqliteStore) -> usize {

@@ -70,7 +70,7 @@ impl Bench {
         for _ in 0..count {
             let message = self.message(account);
             ids.push(message.id);
-            let row = Insertion { message, idempotency: None };
+            let row = Insertion { message, idempotency: None, lease: None };
             self.store.insert(&[row]).await.expect("insert");
             self.clock.advance(Duration::from_secs(1));
         }

@@ -1,14 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::birth::AT_ONCE;
 use super::broker_accounts::BrokerAccounts;
+use super::dispatched::Words;
 use super::ending::EndingKeys;
 use super::fleet::Fleet;
 use super::intake::Intake;
+use super::queued::Backlog;
+use super::writer::Writer;
 use super::{Gateway, Settings, Shared};
 use crate::audit::AuditLog;
 use crate::auth::Failures;
@@ -58,6 +62,7 @@ impl GatewayBuilder {
                 lease: Duration::from_secs(30),
                 batch: 256,
                 batches_in_flight: 4,
+                always_queue: false,
                 recheck: Duration::from_secs(60),
                 reconcile_every: Duration::from_secs(1),
                 keep_contents: Some(30 * DAY),
@@ -135,6 +140,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Whether every message goes through the queue, also one that this gateway could send at once. That spreads messages over
+    /// gateways that share the queue, where one of them accepts most; each message then costs a claim more. Default: no.
+    pub fn always_queue(mut self, always: bool) -> Self {
+        self.settings.always_queue = always;
+        self
+    }
+
     /// How long a device may take to acknowledge a message before it is sent again. Default: 60 s.
     pub fn acknowledge_within(mut self, time: Duration) -> Self {
         self.settings.recheck = time;
@@ -156,6 +168,8 @@ impl GatewayBuilder {
     /// The gateway, ready to start.
     pub fn build(self) -> Gateway {
         let (intake, submissions) = Intake::new();
+        let (writer, changes) = Writer::new();
+        let (words, held) = Words::new();
         let tells_listening = self.transport.capabilities().tells_listening;
         let audit = self.audit;
         let audit = audit.unwrap_or_else(|| AuditLog::from_parts(self.store.clone(), self.clock.clone()));
@@ -169,6 +183,10 @@ impl GatewayBuilder {
             broker_accounts: BrokerAccounts::new(self.provisioner, self.sealer),
             ending: EndingKeys::default(),
             intake,
+            writer,
+            words,
+            backlog: Backlog::default(),
+            births: Arc::new(Semaphore::new(AT_ONCE)),
             observers: broadcast::Sender::new(self.observer_capacity),
             audit,
             failures: Failures::new(),
@@ -177,6 +195,6 @@ impl GatewayBuilder {
             stop: CancellationToken::new(),
             sending: TaskTracker::new(),
         };
-        Gateway { shared: Arc::new(shared), submissions }
+        Gateway { shared: Arc::new(shared), submissions, changes, words: held }
     }
 }

@@ -62,7 +62,10 @@ async fn next_jobs(shared: &Shared) -> Vec<Leased> {
         None => held_room(shared, batch).await,
     };
     match shared.queue.lease(room, WAIT).await {
-        Ok(jobs) => jobs,
+        Ok(jobs) => {
+            shared.backlog.leased(jobs.len());
+            jobs
+        }
         Err(error) => {
             tracing::warn!(%error, "could not read the queue");
             tokio::time::sleep(WAIT).await;
@@ -150,7 +153,7 @@ async fn set_aside(shared: &Shared, waits: &[(Job, Reason)]) -> Result<()> {
     if waits.is_empty() {
         return Ok(());
     }
-    let transitions: Vec<Transition> = waits
+    let transitions = waits
         .iter()
         .map(|(job, reason)| Transition {
             id: job.id,
@@ -158,7 +161,7 @@ async fn set_aside(shared: &Shared, waits: &[(Job, Reason)]) -> Result<()> {
             change: Change::SetAside { reason: *reason, release_device: false },
         })
         .collect();
-    let outcomes = shared.store.advance(&transitions).await?;
+    let outcomes = shared.writer.advance(transitions).await?;
     announce(shared, outcomes);
     let marks =
         waits.iter().map(|(job, _)| job.device.map_or(WaitsFor::Account(job.account), WaitsFor::Device));
@@ -167,10 +170,10 @@ async fn set_aside(shared: &Shared, waits: &[(Job, Reason)]) -> Result<()> {
 }
 
 /// What must be known of a message after the transport has taken it.
-struct Record {
-    id: MessageId,
-    epoch: u32,
-    device: DeviceId,
+pub(super) struct Record {
+    pub(super) id: MessageId,
+    pub(super) epoch: u32,
+    pub(super) device: DeviceId,
     session: u64,
     // Who may have it if this device has not got it.
     otherwise: WaitsFor,
@@ -232,14 +235,20 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
         .zip(sent)
         .chain(gone.into_iter().map(|record| (record, Sent::NoSubscriber)))
         .collect();
-    write_down(shared, &outcomes, started).await
+    write_down(shared, outcomes, started).await
 }
 
-async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Timestamp) -> Result<()> {
+async fn write_down(shared: &Shared, outcomes: Vec<(Record, Sent)>, started: Timestamp) -> Result<()> {
     let now = shared.clock.now();
-    let transitions: Vec<Transition> =
-        outcomes.iter().map(|(record, sent)| transition(shared, record, sent, now)).collect();
-    for (record, sent) in outcomes {
+    let reports = |(record, sent): &(Record, Sent)| matches!(sent, Sent::Taken) && record.reports;
+    let (taken, outcomes): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(reports);
+    shared.words.hold(taken.into_iter().map(|(record, _)| record).collect(), now).await;
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let transitions: Arc<[Transition]> =
+        outcomes.iter().map(|(record, sent)| transition(record, sent, now)).collect();
+    for (record, sent) in &outcomes {
         if matches!(sent, Sent::NoSubscriber) && !record.may_subscribe_late {
             shared.fleet.miss(record.device, record.session, now);
         }
@@ -253,10 +262,9 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
     }
     // Past the lease another dispatcher has the messages, and our word would be stale.
     let over = |_: &Error| started.until(shared.clock.now()) >= shared.settings.lease;
-    let written = until_done(|| shared.store.advance(&transitions), over).await;
+    let written = until_done(|| shared.writer.advance(transitions.clone()), over).await;
     let now = shared.clock.now();
-    let kept = |(record, sent): &&(Record, Sent)| matches!(sent, Sent::Taken) && record.reports;
-    let left = outcomes.iter().filter(|outcome| !kept(outcome)).map(|(record, _)| (record.device, record.id));
+    let left = outcomes.iter().map(|(record, _)| (record.device, record.id));
     shared.fleet.release(left, now);
     announce(shared, written?);
     let is_aside = |(r, sent): &&(Record, Sent)| matches!(sent, Sent::NoSubscriber) && !r.may_subscribe_late;
@@ -265,13 +273,14 @@ async fn write_down(shared: &Shared, outcomes: &[(Record, Sent)], started: Times
     Ok(())
 }
 
-fn transition(shared: &Shared, record: &Record, sent: &Sent, now: Timestamp) -> Transition {
+fn transition(record: &Record, sent: &Sent, now: Timestamp) -> Transition {
     let change = match sent {
         Sent::NoSubscriber if record.may_subscribe_late => {
             let until = now + pause(record.epoch, LOOK_WITHIN);
             Change::Deferred { reason: Reason::DeviceOffline, until, release_device: false }
         }
-        Sent::Taken => Change::Dispatched { recheck: record.reports.then_some(shared.settings.recheck) },
+        // Of a device that reports, this is said later.
+        Sent::Taken => Change::Dispatched { recheck: None },
         Sent::NoSubscriber => {
             Change::SetAside { reason: Reason::DeviceOffline, release_device: record.is_first }
         }
@@ -288,7 +297,7 @@ fn pause(attempt: u32, longest: Duration) -> Duration {
     (RESEND_AFTER * 2u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(longest)
 }
 
-fn announce(shared: &Shared, outcomes: Vec<Advanced>) {
+pub(super) fn announce(shared: &Shared, outcomes: Vec<Advanced>) {
     shared.announce(outcomes.into_iter().filter_map(|outcome| match outcome {
         Advanced::Applied(moved) => Some(moved),
         _ => None,

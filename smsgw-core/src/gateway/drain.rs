@@ -86,6 +86,7 @@ impl Running {
         crash::point("draining");
         shared.sending.close();
         shared.sending.wait().await;
+        shared.words.flush().await;
         // Closing the transport writes what was acknowledged and ends the inbox.
         let transport = shared.transport.close().await;
         while self.inbound.join_next().await.is_some() {}

@@ -1,6 +1,7 @@
 //! Hears the devices: their words go to the store in batches, and are acknowledged when it has them.
 
 mod presence;
+mod receipts;
 mod reports;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use self::receipts::Receipts;
 use super::Shared;
 use super::retry::{is_poison, until_done};
 use crate::audit::{Act, AuditAction};
@@ -19,8 +21,8 @@ use crate::transport::{Ack, Address, Command, DeviceEvent, Downlink, InboundSms,
 
 /// Deliveries of one write.
 const BATCH: usize = 512;
-/// Receipts that are on their way at once.
-const RECEIPTS: usize = 4;
+/// Answers that are on their way at once.
+const REPLIES: usize = 4;
 
 /// How long an original device may take to subscribe to the answer that it has asked for.
 const LISTENS_WITHIN: [Duration; 3] =
@@ -28,9 +30,19 @@ const LISTENS_WITHIN: [Duration; 3] =
 
 /// Hears until the transport is closed and nothing is left.
 pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
-    let receipts = Arc::new(Semaphore::new(RECEIPTS));
+    let permits = Arc::new(Semaphore::new(REPLIES));
+    let mut receipts = Receipts::default();
     let mut deliveries = Vec::with_capacity(BATCH);
-    while inbox.receive(&mut deliveries, BATCH).await > 0 {
+    loop {
+        let due = receipts.take_due(shared.clock.now(), shared.stop.is_cancelled());
+        reply(&shared, &permits, due).await;
+        let heard = tokio::select! {
+            heard = inbox.receive(&mut deliveries, BATCH) => heard,
+            () = receipts.due(&shared) => continue,
+        };
+        if heard == 0 {
+            return;
+        }
         let mut batch = Batch::default();
         let mut acks = Vec::with_capacity(deliveries.len());
         for delivery in deliveries.drain(..) {
@@ -38,9 +50,10 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
             acks.push(delivery.ack);
         }
         match store(&shared, batch).await {
-            Ok(replies) => {
+            Ok((replies, stored)) => {
                 Ack::acknowledge(acks);
-                reply(&shared, &receipts, replies).await;
+                receipts.add(stored);
+                reply(&shared, &permits, replies).await;
             }
             Err(error) => {
                 tracing::error!(%error, "device traffic could not be stored; the broker delivers it again")
@@ -49,8 +62,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
     }
 }
 
+/// What is to be answered at once, and what was stored, of which its device is told when it is due.
+type Replies = (Vec<Downlink>, Vec<(DeviceId, ReportId)>);
+
 /// Stores a batch, however long that takes, and says what is to be answered.
-async fn store(shared: &Shared, batch: Batch) -> Result<Vec<Downlink>> {
+async fn store(shared: &Shared, batch: Batch) -> Result<Replies> {
     // Everything here may be done twice without harm, so a store that is away is waited for, and the broker keeps
     // what it has until then.
     let error = match until_done(|| process(shared, &batch), |error| given_up(shared, error)).await {
@@ -58,10 +74,13 @@ async fn store(shared: &Shared, batch: Batch) -> Result<Vec<Downlink>> {
         outcome => return outcome,
     };
     tracing::error!(%error, "could not store device traffic; storing it one by one");
-    let mut replies = Vec::new();
+    let mut replies = Replies::default();
     for single in batch.into_singles() {
         match until_done(|| process(shared, &single), |error| given_up(shared, error)).await {
-            Ok(reply) => replies.extend(reply),
+            Ok((answers, stored)) => {
+                replies.0.extend(answers);
+                replies.1.extend(stored);
+            }
             Err(error) if is_poison(&error) => {
                 tracing::error!(%error, "set device traffic aside that cannot be stored")
             }
@@ -112,17 +131,11 @@ impl Batch {
     }
 }
 
-async fn process(shared: &Shared, batch: &Batch) -> Result<Vec<Downlink>> {
-    let mut replies = presence::process(shared, &batch.presence).await?;
-    let mut receipts = reports::process(shared, &batch.reports).await?;
-    receipts.extend(receive(shared, &batch.inbound).await?);
-    // One receipt a device, whatever it said.
-    receipts.sort_by_key(|(device, _)| *device);
-    for reports in receipts.chunk_by(|a, b| a.0 == b.0) {
-        let ids = reports.iter().map(|(_, report)| *report).collect();
-        replies.push(Downlink { address: Address::Native(reports[0].0), command: Command::Receipt(ids) });
-    }
-    Ok(replies)
+async fn process(shared: &Shared, batch: &Batch) -> Result<Replies> {
+    let replies = presence::process(shared, &batch.presence).await?;
+    let mut stored = reports::process(shared, &batch.reports).await?;
+    stored.extend(receive(shared, &batch.inbound).await?);
+    Ok((replies, stored))
 }
 
 /// Stores received SMS and says which reports want a receipt.
@@ -169,7 +182,7 @@ async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<V
     Ok(receipts)
 }
 
-/// Sends receipts and answers, a few batches at once. What is lost is asked for again by the device.
+/// Sends receipts and other answers, a few batches at once. What is lost is asked for again by the device.
 async fn reply(shared: &Arc<Shared>, permits: &Arc<Semaphore>, replies: Vec<Downlink>) {
     if replies.is_empty() {
         return;

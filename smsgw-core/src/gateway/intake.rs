@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::birth::Births;
 use super::retry::is_poison;
-use super::{Shared, Submitted};
+use super::{Shared, Submitted, queued};
 use crate::crash;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::id::DeviceId;
@@ -27,6 +28,8 @@ const BACKLOG: usize = 16_384;
 /// Messages of one caller, and where the outcomes go.
 pub(super) struct Submission {
     rows: Vec<Insertion>,
+    // Whether no id is of the caller's choice, and so none can be that of a message that is on its way.
+    are_new: bool,
     answer: oneshot::Sender<Result<Vec<Inserted>>>,
     _room: OwnedSemaphorePermit,
 }
@@ -60,6 +63,7 @@ impl Intake {
         let now = shared.clock.now();
         let mut outcomes: Vec<Option<Submitted>> = Vec::with_capacity(batch.len());
         let mut rows = Vec::with_capacity(batch.len());
+        let are_new = batch.iter().all(|new| new.id.is_none());
         for mut new in batch {
             if new.device.is_some_and(|device| strangers.contains(&device)) {
                 outcomes.push(Some(Submitted::UnknownDevice));
@@ -68,7 +72,7 @@ impl Intake {
             let idempotency =
                 new.idempotency_key.take().map(|key| Idempotency { key, fingerprint: fingerprint(&new) });
             let id = new.id.unwrap_or_else(|| shared.ids.next(now));
-            rows.push(Insertion { message: new.accept(id, now), idempotency });
+            rows.push(Insertion { message: new.accept(id, now), idempotency, lease: None });
             outcomes.push(None);
         }
         if !rows.is_empty() {
@@ -77,7 +81,7 @@ impl Intake {
             let mut inserted = Vec::with_capacity(rows.len());
             while !rows.is_empty() {
                 let later = rows.split_off(rows.len().min(BATCH));
-                inserted.extend(self.insert(std::mem::replace(&mut rows, later)).await?);
+                inserted.extend(self.insert(std::mem::replace(&mut rows, later), are_new).await?);
             }
             let mut inserted = submitted.into_iter().zip(inserted);
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
@@ -95,7 +99,7 @@ impl Intake {
         })
     }
 
-    async fn insert(&self, rows: Vec<Insertion>) -> Result<Vec<Inserted>> {
+    async fn insert(&self, rows: Vec<Insertion>, are_new: bool) -> Result<Vec<Inserted>> {
         let size = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(size).map_err(|_| {
             Error::new(ErrorKind::Throttled, "gateway", "submit")
@@ -103,7 +107,7 @@ impl Intake {
                 .with_retry(Retry::After(std::time::Duration::from_secs(1)))
         })?;
         let (answer, answered) = oneshot::channel();
-        let submission = Submission { rows, answer, _room: room };
+        let submission = Submission { rows, are_new, answer, _room: room };
         self.submissions.send(submission).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
@@ -193,34 +197,45 @@ pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Sub
     tracker.wait().await;
 }
 
-async fn commit(shared: &Shared, mut batch: Vec<Submission>) {
+async fn commit(shared: &Arc<Shared>, mut batch: Vec<Submission>) {
     let sizes: Vec<usize> = batch.iter().map(|submission| submission.rows.len()).collect();
-    let rows: Vec<Insertion> = batch.iter_mut().flat_map(|submission| submission.rows.drain(..)).collect();
+    let mut rows = Vec::with_capacity(sizes.iter().sum());
+    let mut births = Births::begin(shared);
+    for submission in &mut batch {
+        if submission.are_new {
+            births.claim(shared, &mut submission.rows);
+        }
+        rows.append(&mut submission.rows);
+    }
     crash::point("insert");
     match shared.store.insert(&rows).await {
         Ok(outcomes) => {
             crash::point("inserted");
             let pushed: Vec<Job> = jobs(&rows, &outcomes);
+            let born = births.end(shared, rows, &outcomes);
             let mut outcomes = outcomes.into_iter();
             for (submission, size) in batch.into_iter().zip(sizes) {
                 submission.answer(Ok(outcomes.by_ref().take(size).collect()));
             }
             crash::point("answered");
+            born.send(shared);
             push(shared, &pushed).await;
         }
         Err(error) if is_poison(&error) && batch.len() > 1 => {
-            let mut rows = &rows[..];
+            let mut rows = rows.into_iter();
             for (submission, size) in batch.into_iter().zip(sizes) {
-                let (own, others) = rows.split_at(size);
-                rows = others;
-                let outcomes = shared.store.insert(own).await;
-                let pushed = outcomes.as_deref().map(|outcomes| jobs(own, outcomes)).unwrap_or_default();
+                let own: Vec<Insertion> = rows.by_ref().take(size).collect();
+                let outcomes = shared.store.insert(&own).await;
+                let known = outcomes.as_deref().unwrap_or_default();
+                let pushed = jobs(&own, known);
+                births.end(shared, own, known).send(shared);
                 submission.answer(outcomes);
                 push(shared, &pushed).await;
             }
         }
         Err(error) => {
             tracing::warn!(%error, messages = rows.len(), "could not commit new messages");
+            drop(births.end(shared, rows, &[]));
             for submission in batch {
                 submission.answer(Err(error.clone()));
             }
@@ -233,21 +248,13 @@ fn jobs(rows: &[Insertion], outcomes: &[Inserted]) -> Vec<Job> {
     rows.iter()
         .zip(outcomes)
         .filter(|(row, outcome)| row.message.state == State::Queued && **outcome == Inserted::New)
-        .map(|(row, _)| Job {
-            id: row.message.id,
-            account: row.message.account,
-            priority: row.message.priority,
-            device: row.message.device,
-        })
+        .map(|(row, _)| Job::of(&row.message))
         .collect()
 }
 
 /// After the answers: whether the queue takes the ids is no concern of those who submitted.
 async fn push(shared: &Shared, jobs: &[Job]) {
-    if jobs.is_empty() {
-        return;
-    }
-    if let Err(error) = shared.queue.push(jobs).await {
+    if let Err(error) = queued::push(shared, jobs).await {
         tracing::warn!(%error, messages = jobs.len(), "the queue did not take new messages; they are pushed again");
     }
 }

@@ -1,13 +1,15 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
-//! hears, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
+//! hears, `writer` writes down what became of messages, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
 //! sends away whose key has ended, `drain` ends.
 
+mod birth;
 mod broker_accounts;
 mod builder;
 mod cancel;
 mod dispatch;
+mod dispatched;
 mod drain;
 mod ending;
 mod fleet;
@@ -16,15 +18,17 @@ mod inbound;
 mod intake;
 mod pace;
 mod pull;
+mod queued;
 mod reconcile;
 mod retention;
 mod retry;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,9 +39,12 @@ pub use fleet::Presence;
 pub use handle::{DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
 
 use self::broker_accounts::BrokerAccounts;
+use self::dispatched::Words;
 use self::ending::EndingKeys;
 use self::fleet::Fleet;
 use self::intake::Intake;
+use self::queued::Backlog;
+use self::writer::Writer;
 use crate::audit::AuditLog;
 use crate::auth::Failures;
 use crate::error::Result;
@@ -73,6 +80,8 @@ use crate::transport::Transport;
 pub struct Gateway {
     shared: Arc<Shared>,
     submissions: mpsc::Receiver<intake::Submission>,
+    changes: mpsc::Receiver<writer::Request>,
+    words: mpsc::Receiver<dispatched::Word>,
 }
 
 /// What the stages share.
@@ -86,6 +95,10 @@ struct Shared {
     broker_accounts: BrokerAccounts,
     ending: EndingKeys,
     intake: Intake,
+    writer: Writer,
+    words: Words,
+    backlog: Backlog,
+    births: Arc<Semaphore>,
     observers: broadcast::Sender<Moved>,
     audit: AuditLog,
     // Keys of original devices that were refused: noted only so often.
@@ -103,6 +116,7 @@ struct Settings {
     lease: Duration,
     batch: usize,
     batches_in_flight: usize,
+    always_queue: bool,
     recheck: Duration,
     reconcile_every: Duration,
     keep_contents: Option<Duration>,
@@ -123,6 +137,10 @@ impl Gateway {
     pub async fn start(self) -> Result<Running> {
         let inbox = self.shared.transport.open().await?;
         self.shared.audit.start();
+        // On its own to the end: whoever still sends when the gateway stops has something to write down.
+        tokio::spawn(writer::run(self.shared.store.clone(), self.changes));
+        // Until it is told to flush, after the last of them.
+        tokio::spawn(dispatched::run(self.shared.clone(), self.words));
         Ok(Running::start(self.shared, self.submissions, inbox))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Shared, cancel, ending};
+use super::{Shared, cancel, ending, queued};
 use crate::crash;
 use crate::error::Result;
 use crate::key::KeyId;
@@ -92,7 +92,7 @@ async fn look(shared: &Shared) -> Result<()> {
         cancel::ask(shared, &due.asks).await?;
         if !due.jobs.is_empty() {
             crash::point("due");
-            shared.queue.push(&due.jobs).await?;
+            queued::push(shared, &due.jobs).await?;
         }
         if !due.more || shared.stop.is_cancelled() {
             return Ok(());

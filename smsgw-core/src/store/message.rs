@@ -8,7 +8,7 @@ use crate::message::{Message, MessageEvent};
 use crate::phone::PhoneNumber;
 use crate::pseudonym::Pseudonyms;
 use crate::queue::Job;
-use crate::state::{State, Transition};
+use crate::state::{QUEUED_RECHECK, State, Transition};
 use crate::store::{Cursor, Page};
 use crate::time::Timestamp;
 
@@ -22,7 +22,8 @@ use crate::time::Timestamp;
 /// those of [`crate::state`]; a store asks them and adds none.
 #[async_trait]
 pub trait MessageStore: Send + Sync + 'static {
-    /// Commits new messages, `scheduled` or `queued` as they say.
+    /// Commits new messages, `scheduled`, `queued` or `sending` as they say. One that is `sending` is claimed from the first,
+    /// as by [`MessageStore::claim`]: whoever inserts it has chosen its device.
     ///
     /// # Contract
     /// When it returns, the new ones survive whatever the store survives. An id or an idempotency key that exists,
@@ -164,10 +165,24 @@ forward_to_inner! {
 /// A message to insert.
 #[derive(Debug, Clone)]
 pub struct Insertion {
-    /// The message, `scheduled` or `queued`.
+    /// The message, `scheduled`, `queued` or `sending`.
     pub message: Message,
     /// How its sender may repeat it.
     pub idempotency: Option<Idempotency>,
+    /// Of one that is `sending`: how long the one who inserts it may take over it. Its device and its first attempt are
+    /// written down in it.
+    pub lease: Option<Duration>,
+}
+
+impl Insertion {
+    /// When a message that is inserted at `now` must be looked at.
+    pub fn check_at(&self, now: Timestamp) -> Timestamp {
+        match (self.message.state, self.lease) {
+            (State::Queued, _) => now + QUEUED_RECHECK,
+            (State::Sending, Some(lease)) => now + lease,
+            _ => self.message.due_at.min(self.message.expires_at),
+        }
+    }
 }
 
 /// How long an idempotency key is good for. After that it may be forgotten, and the same request sends again.

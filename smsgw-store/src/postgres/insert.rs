@@ -1,5 +1,7 @@
 //! New messages.
 
+use std::time::Duration;
+
 use smsgw_core::message::Message;
 use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
 use smsgw_core::store::{Inserted, Insertion, KEYS_KEPT};
@@ -12,19 +14,20 @@ use super::rows::{
 use crate::known::Known;
 
 /// Adds messages, their first events and their keys, or nothing where one of them is there. A message that is checked
-/// at no time is queued: it may be pushed again after $18 microseconds, and is looked at at the end of its life.
+/// at no time has a lease, or is queued: then it may be pushed again after $18 microseconds, and is looked at at the end of
+/// its life.
 pub(super) const INSERT: &str = "WITH now AS MATERIALIZED (SELECT smsgw_now() AS at), \
      v AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::uuid[], $8::boolean[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], \
-     $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]) AS v (id, account, state, reason, \
-     recipient, body, device, device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, \
-     expires_at, check_at)), \
+     $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $23::bigint[]) AS v (id, account, state, \
+     reason, recipient, body, device, device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, \
+     expires_at, check_at, lease)), \
      added AS (INSERT INTO messages (id, account, state, reason, recipient, body, device, device_fixed, sim, \
      encoding, segments, priority, epoch, created_at, due_at, expires_at, check_at, look_at, requeue_at) \
      SELECT v.id, account, state, reason, recipient, body, device, device_fixed, sim, encoding, segments, \
-     priority, epoch, created_at, due_at, expires_at, coalesce(check_at, expires_at), \
-     coalesce(check_at, expires_at), \
-     CASE WHEN check_at IS NULL THEN now.at + $18 END FROM v, now), \
+     priority, epoch, created_at, due_at, expires_at, coalesce(check_at, now.at + lease, expires_at), \
+     coalesce(check_at, now.at + lease, expires_at), \
+     CASE WHEN check_at IS NULL AND lease IS NULL THEN now.at + $18 END FROM v, now), \
      keyed AS (INSERT INTO idempotency (account, key, message, fingerprint) \
      SELECT * FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::bytea[])) \
      INSERT INTO message_events (message, at, state, attempt, device, reason, applied) \
@@ -53,8 +56,7 @@ const ROUNDS: usize = 8;
 
 /// Forgets at most `max` keys that are too old. Says how many.
 pub(super) async fn forget_keys(conn: &mut PgConnection, max: usize) -> sqlx::Result<usize> {
-    let kept = i64::try_from(KEYS_KEPT.as_micros()).unwrap_or(i64::MAX);
-    let done = sqlx::query(FORGET).bind(kept).bind(limit(max)).execute(conn).await?;
+    let done = sqlx::query(FORGET).bind(micros(KEYS_KEPT)).bind(limit(max)).execute(conn).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
@@ -115,20 +117,25 @@ async fn write(conn: &mut PgConnection, mut batch: Vec<&Insertion>) -> sqlx::Res
         .bind(messages().map(|m| m.created_at.as_micros()).collect::<Vec<_>>())
         .bind(messages().map(|m| m.due_at.as_micros()).collect::<Vec<_>>())
         .bind(messages().map(|m| m.expires_at.as_micros()).collect::<Vec<_>>())
-        .bind(messages().map(check_at).collect::<Vec<_>>())
-        .bind(i64::try_from(QUEUED_RECHECK.as_micros()).unwrap_or(i64::MAX))
+        .bind(messages().map(due_at).collect::<Vec<_>>())
+        .bind(micros(QUEUED_RECHECK))
         .bind(keys.iter().map(|(account, ..)| *account.as_uuid()).collect::<Vec<_>>())
         .bind(keys.iter().map(|(_, request, _)| request.key.as_str()).collect::<Vec<_>>())
         .bind(uuids(keys.iter().map(|(.., id)| id)))
         .bind(keys.iter().map(|(_, request, _)| &request.fingerprint[..]).collect::<Vec<_>>())
+        .bind(batch.iter().map(|row| row.lease.map(micros)).collect::<Vec<_>>())
         .execute(conn)
         .await
         .map(drop)
 }
 
-/// When a message must be looked at; never as long as its queue has it.
-fn check_at(message: &Message) -> Option<i64> {
-    (message.state != State::Queued).then(|| message.due_at.min(message.expires_at).as_micros())
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// When a message that is due later must be looked at.
+fn due_at(message: &Message) -> Option<i64> {
+    (message.state == State::Scheduled).then(|| message.due_at.min(message.expires_at).as_micros())
 }
 
 async fn load_known(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx::Result<Known> {

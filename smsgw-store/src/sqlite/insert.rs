@@ -2,7 +2,7 @@
 
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::Message;
-use smsgw_core::state::{QUEUED_RECHECK, Reason, State};
+use smsgw_core::state::Reason;
 use smsgw_core::store::{Inserted, Insertion, KEYS_KEPT};
 use smsgw_core::time::Timestamp;
 use sqlx::error::BoxDynError;
@@ -83,7 +83,7 @@ async fn write(transaction: &mut Transaction, batch: &[&Insertion]) -> sqlx::Res
         let keys: Vec<_> = rows.iter().filter_map(keyed).collect();
         let events: Vec<Event> = rows.iter().map(|(seq, row)| first_event(*seq, &row.message, now)).collect();
         let mut script = Script::default();
-        script.add(&INSERT, rows, |args, (seq, row)| bind(args, *seq, &row.message, now))?;
+        script.add(&INSERT, rows, |args, (seq, row)| bind(args, *seq, row, now))?;
         script.add(&INSERT_KEYS, &keys, |args, (seq, account, idempotency)| {
             args.add_id(account.as_uuid())?;
             args.add(idempotency.key.as_str())?;
@@ -97,12 +97,9 @@ async fn write(transaction: &mut Transaction, batch: &[&Insertion]) -> sqlx::Res
     Ok(())
 }
 
-fn bind(args: &mut Args, seq: i64, message: &Message, now: Timestamp) -> Result<(), BoxDynError> {
-    let check_at = match message.state {
-        State::Queued => now + QUEUED_RECHECK,
-        _ => message.due_at.min(message.expires_at),
-    };
-    let (check_at, requeue_at) = looks(message.state, Some(check_at), message.expires_at);
+fn bind(args: &mut Args, seq: i64, row: &Insertion, now: Timestamp) -> Result<(), BoxDynError> {
+    let message = &row.message;
+    let (check_at, requeue_at) = looks(message.state, Some(row.check_at(now)), message.expires_at);
     args.add(seq)?;
     args.add_id(message.id.as_uuid())?;
     args.add_id(message.account.as_uuid())?;

@@ -80,7 +80,7 @@ pub(super) async fn id_of_another_account_is_a_mismatch(stage: &Stage<dyn StoreF
 
 fn keyed(message: &Message, key: &str, fingerprint: u8) -> Insertion {
     let idempotency = Some(Idempotency { key: key.into(), fingerprint: [fingerprint; 32] });
-    Insertion { message: message.clone(), idempotency }
+    Insertion { message: message.clone(), idempotency, lease: None }
 }
 
 pub(super) async fn idempotency_key_repeats_nothing(stage: &Stage<dyn StoreFixture>) {

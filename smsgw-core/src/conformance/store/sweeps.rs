@@ -25,7 +25,7 @@ pub(super) async fn insert_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
         let keyed = ground.message();
         let key = keyed.id.to_string();
         let idempotency = Some(Idempotency { key, fingerprint: [1; 32] });
-        [plain(ground.message()), Insertion { message: keyed, idempotency }]
+        [plain(ground.message()), Insertion { message: keyed, idempotency, lease: None }]
     };
     let call = async |batch: &[Insertion; 2]| ground.store.insert(batch).await.expect("insert");
     sweep(prepare, call, async |batch, outcomes| {

@@ -94,6 +94,14 @@ impl Fleet {
         })
     }
 
+    /// Whether these messages are in the hands of these devices still: nothing was heard of them.
+    pub(in crate::gateway) fn holds(&self, places: impl Iterator<Item = (DeviceId, MessageId)>) -> Vec<bool> {
+        let inner = self.lock();
+        let holds =
+            |(device, id)| inner.links.get(&device).is_some_and(|link| link.in_hand.contains_key(&id));
+        places.map(holds).collect()
+    }
+
     /// Messages left the hands of their devices, or never came there.
     pub(in crate::gateway) fn release(
         &self,

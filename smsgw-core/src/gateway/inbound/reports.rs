@@ -18,7 +18,7 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
     if reports.is_empty() {
         return Ok(Vec::new());
     }
-    let transitions: Vec<Transition> = reports
+    let transitions = reports
         .iter()
         .map(|reported| Transition {
             id: reported.message,
@@ -27,7 +27,7 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
         })
         .collect();
     crash::point("heard");
-    let outcomes = shared.store.advance(&transitions).await?;
+    let outcomes = shared.writer.advance(transitions).await?;
     crash::point("recorded");
     let now = shared.clock.now();
     let mut moved = Vec::with_capacity(outcomes.len());

@@ -9,9 +9,7 @@ use crate::error::Result;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::{Message, MessageEvent};
 use crate::pseudonym::Pseudonyms;
-use crate::state::{
-    Change, Decision, QUEUED_RECHECK, State, Transition, WaitsFor, claimable, decide, recalled,
-};
+use crate::state::{Change, Decision, State, Transition, WaitsFor, claimable, decide, recalled};
 use crate::store::{
     Advanced, Claim, Cursor, Due, DueQuery, Erased, Inserted, Insertion, KEYS_KEPT, MessageQuery,
     MessageStore, Page, Pull,
@@ -140,7 +138,7 @@ impl MessageStore for MemoryStore {
 
 impl Messages {
     fn insert(&mut self, insertion: &Insertion, now: Timestamp) -> Inserted {
-        let Insertion { message, idempotency } = insertion;
+        let Insertion { message, idempotency, .. } = insertion;
         let asked = idempotency
             .as_ref()
             .and_then(|request| Some((request, self.keys.get(&message.account)?.get(&request.key)?)));
@@ -164,11 +162,7 @@ impl Messages {
             keys.insert(request.key.clone(), (request.fingerprint, message.id));
             self.keys_by_age.push_back((now, message.account, request.key.clone()));
         }
-        let check_at = match message.state {
-            State::Scheduled => message.due_at.min(message.expires_at),
-            _ => now + QUEUED_RECHECK,
-        };
-        self.add(message.clone(), check_at, now);
+        self.add(message.clone(), insertion.check_at(now), now);
         Inserted::New
     }
 

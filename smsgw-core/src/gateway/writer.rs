@@ -1,0 +1,93 @@
+//! Writes changes of state, one batch at a time: whatever waits while a write is under way is the next one.
+//!
+//! Dispatchers and devices speak of the same messages at the same time: a report may be here before the broker's word has
+//! been written down. In two writes that overlap, one of them would wait for the other's row and then decide again; in one
+//! batch, a message is read and written once, whatever became of it meanwhile.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::retry::is_poison;
+use crate::error::{Error, ErrorKind, Result};
+use crate::state::Transition;
+use crate::store::{Advanced, Store};
+
+/// Transitions of one write, unless one caller has more.
+const BATCH: usize = 1_000;
+/// Callers that wait. More of them wait for a place.
+const WAITING: usize = 256;
+
+/// Transitions of one caller, and where the outcomes go.
+pub(super) struct Request {
+    transitions: Arc<[Transition]>,
+    answer: oneshot::Sender<Result<Vec<Advanced>>>,
+}
+
+impl Request {
+    /// A caller that has gone finds out by reading.
+    fn answer(self, outcomes: Result<Vec<Advanced>>) {
+        let _ = self.answer.send(outcomes);
+    }
+}
+
+pub(super) struct Writer(mpsc::Sender<Request>);
+
+impl Writer {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Request>) {
+        let (requests, receiver) = mpsc::channel(WAITING);
+        (Self(requests), receiver)
+    }
+
+    /// As [`advance`](crate::store::MessageStore::advance), with what others write meanwhile.
+    pub(super) async fn advance(&self, transitions: Arc<[Transition]>) -> Result<Vec<Advanced>> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || Error::new(ErrorKind::Closed, "gateway", "advance");
+        self.0.send(Request { transitions, answer }).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+/// Writes until the gateway is gone.
+pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Request>) {
+    let mut batch = Vec::new();
+    while let Some(first) = requests.recv().await {
+        let mut size = first.transitions.len();
+        batch.push(first);
+        while size < BATCH {
+            let Ok(next) = requests.try_recv() else { break };
+            size += next.transitions.len();
+            batch.push(next);
+        }
+        write(&*store, batch.drain(..)).await;
+    }
+}
+
+async fn write(store: &dyn Store, requests: impl ExactSizeIterator<Item = Request>) {
+    let mut requests: Vec<Request> = requests.collect();
+    if let [_] = requests[..]
+        && let Some(request) = requests.pop()
+    {
+        let outcomes = store.advance(&request.transitions).await;
+        return request.answer(outcomes);
+    }
+    let all: Vec<Transition> =
+        requests.iter().flat_map(|request| request.transitions.iter().cloned()).collect();
+    match store.advance(&all).await {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for request in requests {
+                let own = outcomes.by_ref().take(request.transitions.len()).collect();
+                request.answer(Ok(own));
+            }
+        }
+        // Of these callers, those who are not to blame are not to wait for the one who is.
+        Err(error) if is_poison(&error) => {
+            for request in requests {
+                let outcomes = store.advance(&request.transitions).await;
+                request.answer(outcomes);
+            }
+        }
+        Err(error) => requests.into_iter().for_each(|request| request.answer(Err(error.clone()))),
+    }
+}
