@@ -21,7 +21,7 @@ use crate::store::{Idempotency, Inserted, Insertion};
 /// Rows of one write.
 const BATCH: usize = 1_000;
 /// Writes that overlap: while one waits for the disk, the next is prepared.
-const COMMITS: usize = 2;
+const COMMITS: usize = 1;
 /// Messages that wait to be committed. More are refused: the caller has them still, and memory stays flat.
 const BACKLOG: usize = 16_384;
 

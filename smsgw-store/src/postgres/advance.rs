@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::changes::Changes;
 use super::classify::is_repeated;
+use super::recent::Recent;
 use super::rows::{Held, head_columns, uuids};
 use super::{ROUNDS, contended};
 
@@ -34,30 +35,61 @@ type Seen = HashSet<(MessageId, ReportId)>;
 
 /// Makes the transitions of `batch`, in order. What somebody else has changed between reading and writing is decided
 /// again. Reports are rarely repeated, so which were seen is looked up only where one was.
-pub(super) async fn advance(conn: &mut PgConnection, batch: &[Transition]) -> sqlx::Result<Vec<Advanced>> {
+pub(super) async fn advance(
+    conn: &mut PgConnection,
+    batch: &[Transition],
+    recent: &Recent,
+) -> sqlx::Result<Vec<Advanced>> {
     let mut outcomes = vec![Advanced::Missing; batch.len()];
     let mut left: Vec<usize> = (0..batch.len()).collect();
     let mut seen = Seen::new();
+    // Of the first round alone: after that somebody else has changed what is left.
+    let mut known = recent.take(batch.iter().map(|transition| &transition.id));
     for _ in 0..ROUNDS {
         if left.is_empty() {
             return Ok(outcomes);
         }
-        let ids: HashSet<&MessageId> = left.iter().map(|place| &batch[*place].id).collect();
-        let rows = sqlx::query(HEADS).bind(uuids(ids)).fetch_all(&mut *conn).await?;
-        let (now, heads) = Held::read_all(&rows, |_| Ok(()))?;
-        let mut heads: Heads = heads.into_iter().map(|(held, ())| (held.id, held)).collect();
+        let ids = left.iter().map(|place| &batch[*place].id);
+        let unknown: HashSet<&MessageId> = ids.filter(|id| !known.contains_key(id)).collect();
+        let (now, mut heads) = load_heads(conn, unknown).await?;
+        // Held against the version, as all is that is written; what is not written must be read.
+        let unread: HashSet<MessageId> = known.keys().copied().collect();
+        heads.extend(known.drain());
         let mut changes = Changes::at(now);
         let mut counted = seen.clone();
         for place in &left {
             outcomes[*place] = decide_one(&batch[*place], &mut heads, &mut counted, &mut changes, now);
         }
+        let written: HashMap<MessageId, bool> = changes.written().collect();
         match changes.write(&mut *conn).await {
-            Ok(lost) => left.retain(|place| lost.contains(&batch[*place].id)),
+            Ok(lost) => {
+                recent.remember(heads.into_values().filter_map(|held| {
+                    let is_changed = written.get(&held.id) == Some(&true) && !lost.contains(&held.id);
+                    is_changed.then(|| held.next_version())
+                }));
+                left.retain(|place| {
+                    let id = &batch[*place].id;
+                    lost.contains(id) || unread.contains(id) && !written.contains_key(id)
+                });
+            }
             Err(error) if is_repeated(&error) => seen = load_seen(conn, batch).await?,
             Err(error) => return Err(error),
         }
     }
     Err(contended())
+}
+
+/// The time, and messages as they are.
+async fn load_heads(conn: &mut PgConnection, ids: HashSet<&MessageId>) -> sqlx::Result<(Timestamp, Heads)> {
+    if !ids.is_empty() {
+        let rows = sqlx::query(HEADS).bind(uuids(ids)).fetch_all(&mut *conn).await?;
+        let (now, heads) = Held::read_all(&rows, |_| Ok(()))?;
+        if !heads.is_empty() {
+            return Ok((now, heads.into_iter().map(|(held, ())| (held.id, held)).collect()));
+        }
+    }
+    let now: i64 = sqlx::query_scalar("SELECT smsgw_now()").fetch_one(conn).await?;
+    Ok((Timestamp::from_micros(now), Heads::new()))
 }
 
 /// What the rules say to one transition, given what the messages read and the reports that were `seen`.

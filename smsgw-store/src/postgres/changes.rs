@@ -101,6 +101,11 @@ impl Changes {
         &mut self.messages[place]
     }
 
+    /// The messages of which something is to be written, and whether their rows change by it.
+    pub(super) fn written(&self) -> impl Iterator<Item = (MessageId, bool)> {
+        self.messages.iter().map(|changed| (changed.id, changed.next.is_some()))
+    }
+
     /// Makes `next` of the message that reads `held`, with an event where its state changes.
     pub(super) fn apply(&mut self, held: &mut Held, next: Next, report: Option<ReportId>) -> Moved {
         let now = self.now;

@@ -12,7 +12,8 @@ use smsgw_core::time::Timestamp;
 use sqlx::postgres::PgConnection;
 
 use super::changes::Changes;
-use super::rows::{Columns, MessageRow, limit, message_columns, uuids};
+use super::recent::Recent;
+use super::rows::{Columns, Held, MessageRow, limit, message_columns, uuids};
 use super::{ROUNDS, contended};
 
 pub(super) const TO_CLAIM: &str = concat!(
@@ -34,6 +35,7 @@ pub(super) async fn claim(
     conn: &mut PgConnection,
     claims: &[Claim],
     lease: Duration,
+    recent: &Recent,
 ) -> sqlx::Result<Vec<Option<Message>>> {
     let mut outcomes: Vec<Option<Message>> = vec![None; claims.len()];
     let mut left: Vec<usize> = (0..claims.len()).collect();
@@ -46,15 +48,19 @@ pub(super) async fn claim(
         let mut found: HashMap<MessageId, MessageRow> =
             rows.into_iter().map(|row| (row.message.id, row)).collect();
         let mut changes = Changes::at(now);
+        let mut taken = Vec::with_capacity(found.len());
         left.retain(|place| {
             let Claim { id, device } = claims[*place];
             let is_free = found.get(&id).is_some_and(|row| claimable(&row.held().head, device, now));
             // Taken out, so that a second claim of it in this batch finds nothing.
             let Some(row) = is_free.then(|| found.remove(&id)).flatten() else { return false };
-            outcomes[*place] = Some(take(&mut changes, row, device, now + lease));
+            let (message, held) = take(&mut changes, row, device, now + lease);
+            outcomes[*place] = Some(message);
+            taken.push(held);
             true
         });
         let lost = changes.write(&mut *conn).await?;
+        recent.remember(taken.into_iter().filter(|held| !lost.contains(&held.id)));
         // Somebody else was at them: perhaps they are free all the same.
         left.retain(|place| lost.contains(&claims[*place].id));
         left.iter().for_each(|place| outcomes[*place] = None);
@@ -96,7 +102,7 @@ async fn claim_line(
         waiting.truncate(room);
         let mut changes = Changes::at(now);
         let mut taken: Vec<_> =
-            waiting.into_iter().map(|row| take(&mut changes, row, *device, now + lease)).collect();
+            waiting.into_iter().map(|row| take(&mut changes, row, *device, now + lease).0).collect();
         let lost: HashSet<MessageId> = changes.write(&mut *conn).await?;
         taken.retain(|message| !lost.contains(&message.id));
         claimed.extend(taken);
@@ -126,17 +132,18 @@ async fn read(query: Query<'_>, conn: &mut PgConnection) -> sqlx::Result<(Timest
     Ok((now, rows))
 }
 
-/// Claims the message of `row` and returns it as it is then.
-fn take(changes: &mut Changes, row: MessageRow, device: DeviceId, until: Timestamp) -> Message {
+/// Claims the message of `row` and returns it as it is once that is written, and what it reads then.
+fn take(changes: &mut Changes, row: MessageRow, device: DeviceId, until: Timestamp) -> (Message, Held) {
     let mut held = row.held();
     changes.claim(&mut held, device, until);
     let head = held.head;
-    Message {
+    let message = Message {
         state: head.state,
         attempts: head.epoch,
         device: head.device,
         reason: head.reason,
         failure: None,
         ..row.message
-    }
+    };
+    (message, held.next_version())
 }

@@ -8,8 +8,9 @@ use smsgw_core::store::{Inserted, Insertion, KEYS_KEPT};
 use sqlx::postgres::PgConnection;
 
 use super::classify::is_repeated;
+use super::recent::Recent;
 use super::rows::{
-    Columns, MessageRow, device_uuid, epoch_code, limit, message_columns, narrow, priority_code, uuids,
+    Columns, Held, MessageRow, device_uuid, epoch_code, limit, message_columns, narrow, priority_code, uuids,
 };
 use crate::known::Known;
 
@@ -61,10 +62,19 @@ pub(super) async fn forget_keys(conn: &mut PgConnection, max: usize) -> sqlx::Re
 }
 
 /// Inserts `batch`. Almost always all of it is new, so nothing is looked up first; where something is not, all of it is.
-pub(super) async fn insert(conn: &mut PgConnection, batch: &[Insertion]) -> sqlx::Result<Vec<Inserted>> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    batch: &[Insertion],
+    recent: &Recent,
+) -> sqlx::Result<Vec<Inserted>> {
     match write(conn, batch.iter().collect()).await {
         Err(error) if is_repeated(&error) => {}
-        outcome => return outcome.map(|()| vec![Inserted::New; batch.len()]),
+        outcome => {
+            outcome?;
+            let claimed = batch.iter().filter(|row| row.lease.is_some());
+            recent.remember(claimed.map(|row| Held::inserted(&row.message)));
+            return Ok(vec![Inserted::New; batch.len()]);
+        }
     }
     let mut round = 1;
     loop {

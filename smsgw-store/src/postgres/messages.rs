@@ -45,18 +45,20 @@ pub(super) const PAGE: &str = concat!(
 impl MessageStore for PostgresStore {
     async fn insert(&self, batch: &[Insertion]) -> Result<Vec<Inserted>> {
         let batch: Arc<[Insertion]> = batch.into();
+        let recent = Arc::clone(&self.recent);
         self.run("insert", move |conn| {
-            let batch = Arc::clone(&batch);
-            Box::pin(async move { insert::insert(conn, &batch).await })
+            let (batch, recent) = (Arc::clone(&batch), Arc::clone(&recent));
+            Box::pin(async move { insert::insert(conn, &batch, &recent).await })
         })
         .await
     }
 
     async fn claim(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Option<Message>>> {
         let claims: Arc<[Claim]> = claims.into();
+        let recent = Arc::clone(&self.recent);
         self.run("claim", move |conn| {
-            let claims = Arc::clone(&claims);
-            Box::pin(async move { claim::claim(conn, &claims, lease).await })
+            let (claims, recent) = (Arc::clone(&claims), Arc::clone(&recent));
+            Box::pin(async move { claim::claim(conn, &claims, lease, &recent).await })
         })
         .await
     }
@@ -72,9 +74,10 @@ impl MessageStore for PostgresStore {
 
     async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>> {
         let batch: Arc<[Transition]> = batch.into();
+        let recent = Arc::clone(&self.recent);
         self.run("advance", move |conn| {
-            let batch = Arc::clone(&batch);
-            Box::pin(async move { advance::advance(conn, &batch).await })
+            let (batch, recent) = (Arc::clone(&batch), Arc::clone(&recent));
+            Box::pin(async move { advance::advance(conn, &batch, &recent).await })
         })
         .await
     }

@@ -19,13 +19,16 @@ mod migrate;
 mod plans;
 mod pulse;
 mod queue;
+mod recent;
 mod rows;
 mod session;
 mod tokens;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::recent::Recent;
 use async_trait::async_trait;
 use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::store::{Store, StoreCapabilities};
@@ -56,6 +59,7 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(1_800);
 /// Dropped without [`close`](Store::close), calls that are under way still come to their end.
 pub struct PostgresStore {
     session: Session,
+    recent: Arc<Recent>,
 }
 
 impl PostgresStore {
@@ -71,7 +75,7 @@ impl PostgresStore {
     pub async fn connect(config: PostgresConfig) -> Result<Self> {
         let session = Session::new(config.pool()?, true, config.call_timeout());
         migrate::migrate(&session, config.schema).await?;
-        Ok(Self { session })
+        Ok(Self { session, recent: Arc::default() })
     }
 
     /// A store on a pool of yours, which [`close`](Store::close) leaves open: for programs that embed the gateway and
@@ -88,7 +92,7 @@ impl PostgresStore {
     pub async fn from_pool(pool: PgPool) -> Result<Self> {
         let session = Session::new(pool, false, CALL_TIMEOUT);
         migrate::migrate(&session, None).await?;
-        Ok(Self { session })
+        Ok(Self { session, recent: Arc::default() })
     }
 
     /// A queue in the same database, over the same connections, with leases of `lease`. It is closed by itself; the

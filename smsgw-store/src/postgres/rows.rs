@@ -187,7 +187,7 @@ impl MessageRow {
 }
 
 /// What decides what may happen to a message, and which version of its row says so.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) id: MessageId,
     pub(super) version: i32,
@@ -240,6 +240,16 @@ impl Held {
                 due_at: columns.time()?,
             },
         })
+    }
+
+    /// What a new message reads.
+    pub(super) fn inserted(message: &Message) -> Self {
+        Self { id: message.id, version: 0, priority: message.priority, head: message.head() }
+    }
+
+    /// The same, once a change of it is written.
+    pub(super) fn next_version(self) -> Self {
+        Self { version: self.version + 1, ..self }
     }
 
     pub(super) fn job(&self) -> Job {
