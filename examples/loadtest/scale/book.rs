@@ -77,8 +77,9 @@ pub(crate) struct Cost {
     pub(crate) wall_us: f64,
     pub(crate) own_us: f64,
     pub(crate) server_us: f64,
-    /// Against the small table in the same minutes.
+    /// Its time against that of the small table in the same minutes, and its CPU.
     pub(crate) ratio: f64,
+    pub(crate) cpu_ratio: f64,
 }
 
 impl Cost {
@@ -87,20 +88,24 @@ impl Cost {
         let cost = |(step, series): &(&'static str, Series)| {
             let (own_us, server_us) = series.cpu();
             let wall_us = series.median();
-            let ratio = wall_us / small.find(step).map_or(f64::NAN, Series::median);
-            Self { step, rows, wall_us, own_us, server_us, ratio }
+            let beside = small.find(step);
+            let ratio = wall_us / beside.map_or(f64::NAN, Series::median);
+            let cpu = beside.map(Series::cpu).map_or(f64::NAN, |(own, server)| own + server);
+            Self { step, rows, wall_us, own_us, server_us, ratio, cpu_ratio: (own_us + server_us) / cpu }
         };
         large.0.iter().map(cost).collect()
     }
 
     pub(crate) fn json(&self) -> Value {
         let tenth = |value: f64| (value * 10.0).round() / 10.0;
+        let thousandth = |value: f64| (value * 1000.0).round() / 1000.0;
         json!({
             "step": self.step,
             "rows": self.rows,
             "wall_us": tenth(self.wall_us),
             "cpu_us": {"own": tenth(self.own_us), "server": tenth(self.server_us)},
-            "ratio": (self.ratio * 1000.0).round() / 1000.0,
+            "ratio": thousandth(self.ratio),
+            "cpu_ratio": thousandth(self.cpu_ratio),
         })
     }
 }
