@@ -103,8 +103,8 @@ async fn grow<T: Table>(
         }
         costs.extend(Cost::all(size, &of_large, &of_small));
     }
-    small.ground().store.close().await?;
-    large.ground().store.close().await?;
+    small.ground().close().await?;
+    large.ground().close().await?;
     Ok(costs)
 }
 

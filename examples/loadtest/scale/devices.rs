@@ -89,7 +89,7 @@ impl Table for Devices {
             {
                 written??;
             }
-            let store = Arc::clone(&self.ground.store);
+            let store = Arc::clone(&self.ground.filler);
             writers.spawn(async move {
                 for (device, key) in &batch {
                     store.create_device(device).await?;

@@ -16,6 +16,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::usage;
 
+const FILLERS: u32 = 4;
+/// After how many rounds it is looked whether there is something to clean up.
+const LOOKS: u32 = 5;
+
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,38 +65,50 @@ enum Admin {
 
 /// One store among those of a [`Place`].
 pub(crate) struct Ground {
+    /// On one connection, so that few calls are the first of one, for which statements are planned.
     pub(crate) store: Arc<dyn Store>,
+    /// The same on several, to fill it.
+    pub(crate) filler: Arc<dyn Store>,
     /// The processes of the server.
     pub(crate) processes: Vec<u32>,
     admin: Admin,
-    /// Rows that were removed or replaced since the last [`Ground::tidy`], about.
+    /// Rows that were removed or replaced since the last time that it was cleaned up, about.
     dirt: u64,
+    /// How often it was asked to be tidy.
+    asked: u32,
 }
 
 impl Ground {
     pub(crate) async fn open(place: &Place, name: &str) -> Result<Self> {
-        let (store, admin): (Arc<dyn Store>, Admin) = match place {
+        let (store, filler, admin): (Arc<dyn Store>, Arc<dyn Store>, Admin) = match place {
             Place::Sqlite(directory) => {
                 let path = directory.path().join(name);
                 let store = SqliteStore::open(SqliteConfig::new(&path), Arc::new(SystemClock)).await?;
-                (Arc::new(store), Admin::Sqlite(beside(&path).await?))
+                let store = Arc::new(store);
+                (store.clone(), store, Admin::Sqlite(beside(&path).await?))
             }
             Place::Postgres(server) => {
-                let config = PostgresConfig {
+                let config = |connections| PostgresConfig {
                     schema: Some(name.into()),
-                    connections: 4,
+                    connections,
                     // What is measured may be slow.
                     call_timeout_ms: 120_000,
                     ..PostgresConfig::new(server.url())
                 };
-                let store = PostgresStore::connect(config).await?;
+                let store = PostgresStore::connect(config(1)).await?;
+                let filler = PostgresStore::connect(config(FILLERS)).await?;
                 let mut admin = PgConnection::connect(&server.url()).await?;
                 let schema = AssertSqlSafe(format!("SET search_path = {name}"));
                 sqlx::raw_sql(schema).execute(&mut admin).await?;
-                (Arc::new(store), Admin::Postgres(admin))
+                (Arc::new(store), Arc::new(filler), Admin::Postgres(admin))
             }
         };
-        Ok(Self { store, processes: Vec::new(), admin, dirt: 0 })
+        Ok(Self { store, filler, processes: Vec::new(), admin, dirt: 0, asked: 0 })
+    }
+
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.filler.close().await?;
+        Ok(self.store.close().await?)
     }
 
     /// Looks which processes there are now: a server makes one for each connection.
@@ -130,9 +146,11 @@ impl Ground {
         self.dirt += rows;
     }
 
-    /// Cleans up where PostgreSQL would have by now: with a fiftieth of `rows` dead, as our tables ask.
+    /// Cleans up where PostgreSQL would have by now: with a fiftieth of `rows` dead, as our tables ask. It looks now and
+    /// then only, and so do we: all statements are planned anew afterwards.
     pub(crate) async fn tidy(&mut self, rows: u64) -> Result<()> {
-        if self.dirt > 50 + rows / 50 {
+        self.asked += 1;
+        if self.asked.is_multiple_of(LOOKS) && self.dirt > 50 + rows / 50 {
             self.settle().await?;
         }
         Ok(())

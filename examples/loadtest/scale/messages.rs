@@ -112,7 +112,7 @@ impl Table for Messages {
             {
                 written??;
             }
-            let store = Arc::clone(&self.ground.store);
+            let store = Arc::clone(&self.ground.filler);
             writers.spawn(async move { store.insert(&batch).await.map(drop) });
         }
         while let Some(written) = writers.join_next().await {

@@ -24,7 +24,7 @@ pub(super) const OVERHEAD: usize = 128;
 const PACKET: u32 = 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Publishes without a PUBACK: one at a time. rumqttc keeps an array of this size; its default would take 10 MB.
-const IN_FLIGHT: u16 = 8;
+pub(super) const IN_FLIGHT: u16 = 8;
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
