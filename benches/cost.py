@@ -148,8 +148,9 @@ def main():
     if BEGIN not in text:
         text += f"\n## What it costs to embed\n\n{BEGIN}\n{END}\n"
     about = (
-        f"`make cost`, on {machine()}. Packages are those for normal use, one's own included. The gateway runs on SQLite\n"
-        f"with its embedded broker; it is ready when it says so, on a database that is there (median of {STARTS} starts)."
+        f"`make cost`, on {machine()}. Packages are those for normal use, one's own\n"
+        f"included. The gateway runs on SQLite with its embedded broker; it is ready when it says so, on a database that is\n"
+        f"there (median of {STARTS} starts)."
     )
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n{about}\n\n{table()}\n{END}{after}")
