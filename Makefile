@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench vectors
+.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench cost vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (600); needs a nightly Rust and c
 
 bench: ## measure the dispatch throughput
 	$(CARGO) bench --locked
+
+cost: ## measure packages, cold builds, sizes, start and memory at rest, and write them to docs/BENCHMARKS.md
+	./benches/cost.py
 
 vectors: ## make the segmentation vectors anew from their oracles
 	./smsgw-core/tests/oracles/generate.sh

@@ -2,13 +2,32 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::crowd::CrowdFlags;
+use crate::scale::ScaleFlags;
 
 /// Drives messages through a whole gateway and counts what became of each: from an HTTP request to the stored report of the
 /// device that was to send it. Starts the servers, the gateway and the devices itself.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "loadtest", version)]
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// How the cost of a store's calls grows with its tables
+    Scale(ScaleFlags),
+    /// What it takes to hold many devices that are connected through Mosquitto
+    Devices(CrowdFlags),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunFlags {
     /// Where messages are kept
     #[arg(long, value_enum, default_value_t = Store::Sqlite)]
     pub(crate) store: Store,
@@ -67,7 +86,7 @@ pub(crate) enum Broker {
     Mosquitto,
 }
 
-impl Flags {
+impl RunFlags {
     /// What cannot be had together.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.queue == Queue::Postgres && self.store != Store::Postgres {

@@ -1,22 +1,22 @@
 //! The gateway under load: the example gateway, in a process of its own.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use smsgw_test_support::usage;
 
+use crate::Outcome;
 use crate::phones::Identity;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What this program is built with: built alike, the gateway shares all that is compiled.
 const FEATURES: &str = "amqp,postgres,redis";
+/// How many requests register devices at the same time.
+const LINES: usize = 8;
 /// The account that sends.
 const ACCOUNT: &str = "loadtest";
 
@@ -47,6 +47,8 @@ pub(crate) struct Gateway {
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: SocketAddr,
     pub(crate) token: String,
+    /// From its start until it said that it serves.
+    pub(crate) ready: Duration,
 }
 
 impl Gateway {
@@ -73,11 +75,13 @@ impl Gateway {
         let made = command().args(["token", "--account", ACCOUNT]).output()?;
         let token = String::from_utf8(made.stdout)?.trim().to_owned();
         let log = home.join("gateway.log");
+        let begun = Instant::now();
         let mut child = command().arg("--json").stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
+        let ready_after = begun.elapsed();
         let Ok(ready) = serde_json::from_str::<Value>(&line) else {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             return Err(format!("the gateway did not start; it said:\n{said}").into());
@@ -86,7 +90,8 @@ impl Gateway {
             let url = ready[name].as_str().ok_or("the gateway does not say where it is")?;
             Ok(url.split("//").nth(1).unwrap_or_default().parse()?)
         };
-        let gateway = Self { log, http: address("http")?, mqtt: address("mqtt")?, token, child };
+        let gateway =
+            Self { log, http: address("http")?, mqtt: address("mqtt")?, token, child, ready: ready_after };
         gateway.wait_until_ready()?;
         Ok(gateway)
     }
@@ -117,42 +122,72 @@ impl Gateway {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn call(&self, request: ureq::RequestBuilder<ureq::typestate::WithBody>, body: &Value) -> Outcome<Value> {
+    /// Registers native devices. Their ids.
+    pub(crate) fn register(&self, count: usize) -> Outcome<Vec<String>> {
+        self.on_several_lines(count, |agent, number| {
+            let name = format!("phone {number}");
+            let device = self.post(agent, "/devices", &json!({"name": name, "protocol": "native"}))?;
+            text(&device["id"])
+        })
+    }
+
+    /// Registers native devices, and makes a key for each.
+    pub(crate) fn create_devices(&self, count: usize) -> Outcome<Vec<Identity>> {
+        let ids = self.register(count)?;
+        self.on_several_lines(count, |agent, number| {
+            let id = ids[number].clone();
+            let key = self.post(agent, &format!("/devices/{id}/api-keys"), &json!({}))?;
+            Ok(Identity { key: text(&key["api_key"])?, id })
+        })
+    }
+
+    /// Does `work` for each number below `count`, some at a time. In order of the numbers.
+    fn on_several_lines<T: Send>(
+        &self,
+        count: usize,
+        work: impl Fn(&ureq::Agent, usize) -> Outcome<T> + Sync,
+    ) -> Outcome<Vec<T>> {
+        let size = count.div_ceil(LINES).max(1);
+        let line = |first: usize| -> Outcome<Vec<T>> {
+            let agent = ureq::Agent::new_with_defaults();
+            (first..count.min(first + size)).map(|number| work(&agent, number)).collect()
+        };
+        std::thread::scope(|scope| {
+            let starts = (0..count).step_by(size);
+            let workers: Vec<_> = starts.map(|first| scope.spawn(move || line(first))).collect();
+            let mut all = Vec::with_capacity(count);
+            for worker in workers {
+                all.extend(worker.join().map_err(|_| "a worker panicked")??);
+            }
+            Ok(all)
+        })
+    }
+
+    fn post(&self, agent: &ureq::Agent, path: &str, body: &Value) -> Outcome<Value> {
+        let request = agent.post(format!("http://{}{path}", self.http));
         let request = request.header("authorization", format!("Bearer {}", self.token));
         Ok(request.send_json(body)?.body_mut().read_json()?)
     }
 
-    /// Makes native devices with a key each.
-    pub(crate) fn create_devices(&self, count: u16) -> Outcome<Vec<Identity>> {
-        let agent = ureq::Agent::new_with_defaults();
-        let post =
-            |path: &str, body: &Value| self.call(agent.post(format!("http://{}{path}", self.http)), body);
-        let text =
-            |value: &Value| value.as_str().map(str::to_owned).ok_or("an answer without an id or a key");
-        (1..=count)
-            .map(|number| {
-                let device =
-                    post("/devices", &json!({"name": format!("phone {number}"), "protocol": "native"}))?;
-                let id = text(&device["id"])?;
-                let key = post(&format!("/devices/{id}/api-keys"), &json!({}))?;
-                Ok(Identity { key: text(&key["api_key"])?, id })
-            })
-            .collect()
-    }
-
     /// How many devices the gateway sees.
     pub(crate) fn online(&self) -> Outcome<usize> {
-        let list = self.get("/devices?limit=1000")?;
-        let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(items.iter().filter(|device| device["online"] == true).count())
+        self.count_listed("/devices?limit=1000", |device| device["online"] == true)
     }
 
     /// How many messages the store has in `state`, counted one by one.
     pub(crate) fn count(&self, state: &str) -> Outcome<usize> {
+        self.count_listed(&format!("/messages?state={state}&limit=1000"), |_| true)
+    }
+
+    /// How many of a list are as `wanted`.
+    fn count_listed(&self, list: &str, wanted: impl Fn(&Value) -> bool) -> Outcome<usize> {
         let (mut count, mut cursor) = (0, String::new());
         loop {
-            let page = self.get(&format!("/messages?state={state}&limit=1000{cursor}"))?;
-            count += page["items"].as_array().map_or(0, Vec::len);
+            let request = ureq::get(format!("http://{}{list}{cursor}", self.http));
+            let request = request.header("authorization", format!("Bearer {}", self.token));
+            let page: Value = request.call()?.body_mut().with_config().limit(64 << 20).read_json()?;
+            let items = page["items"].as_array().ok_or("a page without items")?;
+            count += items.iter().filter(|item| wanted(item)).count();
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return Ok(count),
@@ -160,15 +195,22 @@ impl Gateway {
         }
     }
 
-    fn get(&self, path: &str) -> Outcome<Value> {
-        let request = ureq::get(format!("http://{}{path}", self.http));
-        let request = request.header("authorization", format!("Bearer {}", self.token));
-        Ok(request.call()?.body_mut().with_config().limit(64 << 20).read_json()?)
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) -> Outcome<()> {
+        let id = i32::try_from(self.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.ok_or("no process")?, rustix::process::Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
     }
+}
+
+fn text(value: &Value) -> Outcome<String> {
+    Ok(value.as_str().ok_or("an answer without an id or a key")?.to_owned())
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        // Fails where it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

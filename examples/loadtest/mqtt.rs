@@ -10,7 +10,6 @@ const PUBLISH: u8 = 0x30;
 const PUBACK: u8 = 0x40;
 const SUBSCRIBE: u8 = 0x82;
 const SUBACK: u8 = 0x90;
-const PINGREQ: u8 = 0xC0;
 const DISCONNECT: u8 = 0xE0;
 /// The flags of [`PUBLISH`].
 const QOS_1: u8 = 0x02;
@@ -97,11 +96,6 @@ pub(crate) fn publish(out: &mut Vec<u8>, packet_id: u16, topic: &str, retain: bo
 pub(crate) fn puback(out: &mut Vec<u8>, packet_id: u16) {
     head(out, PUBACK, 2);
     out.extend_from_slice(&packet_id.to_be_bytes());
-}
-
-/// A PINGREQ.
-pub(crate) fn ping(out: &mut Vec<u8>) {
-    head(out, PINGREQ, 0);
 }
 
 /// The first packet in `buffer` and its length; nothing while it is not all there.

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::flags::Flags;
+use crate::flags::RunFlags;
 use crate::tally::{Latency, Span};
 
 pub(crate) struct Report {
-    pub(crate) flags: Flags,
+    pub(crate) flags: RunFlags,
     pub(crate) accepted: Span,
     pub(crate) arrived: Span,
     pub(crate) reported: Span,
@@ -25,7 +25,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn json(&self) -> Value {
-        let Flags { messages, connections, devices, rate, body, only_accept, .. } = self.flags;
+        let RunFlags { messages, connections, devices, rate, body, only_accept, .. } = self.flags;
         json!({
             "store": name(self.flags.store),
             "queue": name(self.flags.queue),

@@ -1,7 +1,6 @@
 //! One run: everything is started, warmed up, put under load, and counted.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -10,7 +9,8 @@ use std::time::{Duration, Instant};
 use smsgw::time::{Clock, SystemClock};
 use smsgw_test_support::usage;
 
-use crate::flags::Flags;
+use crate::Outcome;
+use crate::flags::{Queue, RunFlags};
 use crate::gateway::{self, Gateway};
 use crate::http::Load;
 use crate::phones::Phones;
@@ -23,7 +23,7 @@ use crate::tally::{Span, Tally};
 const PATIENCE: Duration = Duration::from_secs(90);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(crate) fn run(flags: Flags) -> Result<Report, Box<dyn Error>> {
+pub(crate) fn run(flags: RunFlags) -> Outcome<Report> {
     let say = |words: &str| {
         if !flags.json {
             eprintln!("{words}");
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: Flags) -> Result<Report, Box<dyn Error>> {
     say("starting the servers and the gateway");
     let servers = Servers::start(&flags).map_err(|missing| missing.0)?;
     let mut settings = servers.settings();
-    if flags.queue == crate::flags::Queue::Postgres
+    if flags.queue == Queue::Postgres
         && let Some(postgres) = &servers.postgres
     {
         settings.push(("BROKER_URL", postgres.url()));
@@ -45,9 +45,9 @@ pub(crate) fn run(flags: Flags) -> Result<Report, Box<dyn Error>> {
         true => None,
         false => {
             say("connecting the devices");
-            let devices = gateway.create_devices(flags.devices)?;
+            let devices = gateway.create_devices(usize::from(flags.devices))?;
             let phones = Phones::start(gateway.mqtt, devices, tally.clone())?;
-            while gateway.online()? < usize::from(flags.devices).min(1_000) {
+            while gateway.online()? < usize::from(flags.devices) {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Some(phones)
@@ -146,7 +146,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(flags: &Flags, tally: &Arc<Tally>, gateway: u32) -> Self {
+    fn start(flags: &RunFlags, tally: &Arc<Tally>, gateway: u32) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let shows = !flags.json && std::io::stderr().is_terminal();
         let (until, tally, warmup, messages) = (over.clone(), tally.clone(), flags.warmup, flags.messages);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smsgw_test_support::{Missing, Mosquitto, Postgres, RabbitMq, Redis};
 
-use crate::flags::{Broker, Flags, Queue, Store};
+use crate::flags::{Broker, Queue, RunFlags, Store};
 
 pub(crate) struct Servers {
     pub(crate) postgres: Option<Postgres>,
@@ -15,7 +15,7 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Starts what `flags` ask for.
-    pub(crate) fn start(flags: &Flags) -> Result<Self, Missing> {
+    pub(crate) fn start(flags: &RunFlags) -> Result<Self, Missing> {
         let postgres = match flags.store {
             Store::Postgres => Some(Postgres::start_with(&[
                 "fsync=on",

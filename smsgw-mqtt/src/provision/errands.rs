@@ -10,7 +10,7 @@ use smsgw_core::id::DeviceId;
 use tokio::time::timeout;
 
 use super::dynsec::{self, Answer, Command, Existing, PAGE};
-use super::session::{FIRST_ANSWER, OVERHEAD, Session};
+use super::session::{FIRST_ANSWER, IN_FLIGHT, OVERHEAD, Session};
 use crate::wire;
 
 /// How long the broker may take for one batch. It writes its whole file for each command.
@@ -109,7 +109,10 @@ impl Session {
     /// Whether the broker lets somebody in.
     pub(super) async fn admits(&mut self, username: &str, password: &str) -> Result<bool> {
         let mut options = self.login.options(&format!("smsgw-probe-{}", self.mark)).await;
-        options.set_credentials(username, password).set_clean_start(true);
+        options
+            .set_credentials(username, password)
+            .set_clean_start(true)
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT);
         let (client, mut eventloop) = AsyncClient::new(options, 1);
         eventloop.options.set_connection_timeout(5);
         let admitted = async {

@@ -23,6 +23,8 @@ pub(super) const OVERHEAD: usize = 128;
 /// The largest answer: a page of a list.
 const PACKET: u32 = 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Publishes without a PUBACK: one at a time. rumqttc keeps an array of this size; its default would take 10 MB.
+pub(super) const IN_FLIGHT: u16 = 8;
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Session {
@@ -64,7 +66,11 @@ impl Session {
     pub(super) async fn begin(login: Login, operation: &'static str) -> Result<Self> {
         let mark = format!("{:016x}", fastrand::u64(..));
         let mut options = login.options(&format!("{}-provision-{mark}", login.config().client_id)).await;
-        options.set_keep_alive(KEEP_ALIVE).set_clean_start(true).set_max_packet_size(Some(PACKET));
+        options
+            .set_keep_alive(KEEP_ALIVE)
+            .set_clean_start(true)
+            .set_max_packet_size(Some(PACKET))
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT);
         let (client, mut eventloop) = AsyncClient::new(options, 8);
         eventloop.options.set_connection_timeout(5);
         let mut session = Self {
