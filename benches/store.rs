@@ -115,7 +115,7 @@ fn store(c: &mut Criterion) {
     'backends: for backend in stores() {
         let mut group = c.benchmark_group(format!("store/{}", backend.name));
         group.sample_size(10).sampling_mode(SamplingMode::Flat);
-        group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
+        group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
         for step in Step::ALL {
             for size in BATCHES {
                 let Some(fixture) = runtime.block_on(backend.fresh()) else { continue 'backends };
