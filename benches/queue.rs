@@ -51,6 +51,8 @@ async fn take(queue: &dyn Queue, size: usize) -> usize {
 
 fn queue(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
+    // Some places end tasks of theirs when they are dropped.
+    let _inside = runtime.enter();
     'backends: for backend in queues() {
         let mut group = c.benchmark_group(format!("queue/{}", backend.name));
         group.sample_size(10).sampling_mode(SamplingMode::Flat);

@@ -112,6 +112,8 @@ impl<'a> Place<'a> {
 
 fn store(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
+    // Some places end tasks of theirs when they are dropped.
+    let _inside = runtime.enter();
     'backends: for backend in stores() {
         let mut group = c.benchmark_group(format!("store/{}", backend.name));
         group.sample_size(10).sampling_mode(SamplingMode::Flat);

@@ -50,9 +50,10 @@ impl Bare {
         self.events.poll().await.expect("the broker stays")
     }
 
-    async fn turn(&mut self, batch: &[(String, Vec<u8>)], rounds: u64) -> Duration {
+    async fn turn(&mut self, listeners: &Listeners, batch: &[(String, Vec<u8>)], rounds: u64) -> Duration {
         let began = Instant::now();
         for _ in 0..rounds {
+            listeners.take_room(batch.len()).await;
             for (topic, payload) in batch {
                 self.client
                     .try_publish(topic.clone(), QoS::AtLeastOnce, false, payload.clone())
@@ -90,7 +91,7 @@ pub(crate) fn measure(c: &mut Criterion, runtime: &Runtime) {
     for (name, kind) in BROKERS {
         // That it is missing was said before.
         let Ok(place) = runtime.block_on(Place::direct(*kind)) else { continue };
-        let mut listeners = runtime.block_on(Listeners::connect(&place));
+        let listeners = runtime.block_on(Listeners::connect(&place));
         let mut bare = runtime.block_on(Bare::connect(place.direct_config()));
         let mut group = c.benchmark_group(format!("transport/{name}, bare rumqttc"));
         settings(&mut group);
@@ -100,8 +101,8 @@ pub(crate) fn measure(c: &mut Criterion, runtime: &Runtime) {
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter_custom(|rounds| {
                     runtime.block_on(async {
-                        let took = bare.turn(&batch, rounds).await;
-                        listeners.hear(size * rounds as usize).await;
+                        let took = bare.turn(&listeners, &batch, rounds).await;
+                        listeners.hear_all().await;
                         took
                     })
                 });

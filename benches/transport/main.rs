@@ -7,7 +7,6 @@ mod bare;
 mod fixtures;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
@@ -21,43 +20,47 @@ use smsgw_core::id::{DeviceId, IdSource};
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_core::transport::{Ack, Address, Command, Downlink, Sent, Transport};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 const BATCHES: [usize; 4] = [1, 16, 256, 1_000];
 const DEVICES: usize = 16;
 
+/// Messages on their way at most: what the broker has taken, and no device has heard.
+const UNDER_WAY: u32 = 8_192;
+
 /// Devices that listen and say nothing.
 struct Listeners {
     ids: Vec<DeviceId>,
-    heard: Arc<AtomicU64>,
-    given: u64,
+    room: Arc<Semaphore>,
 }
 
 impl Listeners {
     async fn connect(fixture: &dyn TransportFixture) -> Self {
-        let (mut ids, heard) = (Vec::new(), Arc::new(AtomicU64::new(0)));
+        let (mut ids, room) = (Vec::new(), Arc::new(Semaphore::new(UNDER_WAY as usize)));
         for _ in 0..DEVICES {
             let mut device = fixture.device(Protocol::Native).await.expect("every transport knows it");
             device.connect().await;
             ids.push(phone::id_of(&*device));
-            let heard = heard.clone();
+            let room = room.clone();
             tokio::spawn(async move {
                 while let Some(Heard::Send { .. }) = device.hear(phone::LONG).await {
-                    heard.fetch_add(1, Ordering::Relaxed);
+                    room.add_permits(1);
                 }
             });
         }
-        Self { ids, heard, given: 0 }
+        Self { ids, room }
     }
 
-    /// Waits until they have heard `more` messages, so that no backlog grows from sample to sample.
-    async fn hear(&mut self, more: usize) {
-        self.given += more as u64;
-        let all = async {
-            while self.heard.load(Ordering::Relaxed) < self.given {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), all).await.expect("what was taken arrives");
+    /// Waits until there is room for `size` messages, and takes it.
+    async fn take_room(&self, size: usize) {
+        self.room.acquire_many(size as u32).await.expect("it is never closed").forget();
+    }
+
+    /// Waits until everything is heard, so that no sample pays for the one before.
+    async fn hear_all(&self) {
+        let all = self.room.acquire_many(UNDER_WAY);
+        let all = tokio::time::timeout(Duration::from_secs(30), all).await.expect("what was taken arrives");
+        drop(all.expect("it is never closed"));
     }
 
     fn batch(&self, size: usize) -> Vec<Downlink> {
@@ -72,9 +75,10 @@ impl Listeners {
     }
 }
 
-async fn turn(transport: &dyn Transport, batch: &[Downlink], rounds: u64) -> Duration {
+async fn turn(transport: &dyn Transport, listeners: &Listeners, batch: &[Downlink], rounds: u64) -> Duration {
     let began = Instant::now();
     for _ in 0..rounds {
+        listeners.take_room(batch.len()).await;
         let sent = transport.send(batch).await.expect("send");
         assert!(sent.iter().all(|sent| matches!(sent, Sent::Taken)), "everyone listens");
     }
@@ -88,6 +92,8 @@ fn settings(group: &mut BenchmarkGroup<'_, WallTime>) {
 
 fn transport(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
+    // Some places end tasks of theirs when they are dropped.
+    let _inside = runtime.enter();
     for backend in transports() {
         let Some(fixture) = runtime.block_on(backend.fresh()) else { continue };
         let transport = fixture.transport();
@@ -98,7 +104,7 @@ fn transport(c: &mut Criterion) {
                 Ack::acknowledge(news.drain(..).map(|delivery| delivery.ack).collect());
             }
         });
-        let mut listeners = runtime.block_on(Listeners::connect(&*fixture));
+        let listeners = runtime.block_on(Listeners::connect(&*fixture));
         let mut group = c.benchmark_group(format!("transport/{}", backend.name));
         settings(&mut group);
         for size in BATCHES {
@@ -107,8 +113,8 @@ fn transport(c: &mut Criterion) {
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter_custom(|rounds| {
                     runtime.block_on(async {
-                        let took = turn(&*transport, &batch, rounds).await;
-                        listeners.hear(size * rounds as usize).await;
+                        let took = turn(&*transport, &listeners, &batch, rounds).await;
+                        listeners.hear_all().await;
                         took
                     })
                 });
