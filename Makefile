@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench cost vectors
+.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench cost counts vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,8 +35,14 @@ sbom: ## write the software bill of materials, CycloneDX JSON, to target/sbom.js
 fuzz: ## run each fuzz target for FUZZ_SECONDS (600); needs a nightly Rust and cargo-fuzz
 	./fuzz/run.sh
 
-bench: ## measure the dispatch throughput
-	$(CARGO) bench --locked
+bench: ## measure everything, and write the tables of docs/BENCHMARKS.md
+	mkdir -p "$${CARGO_TARGET_DIR:-target}/criterion"
+	touch "$${CARGO_TARGET_DIR:-target}/criterion/.begun"
+	$(CARGO) bench --locked --all-features --benches
+	./benches/table.py make bench
+
+counts: ## accept the instruction counts of today as the baseline of benches/counts
+	SMSGW_ACCEPT_COUNTS=1 $(CARGO) test --locked -p smsgw-counts
 
 cost: ## measure packages, cold builds, sizes, start and memory at rest, and write them to docs/BENCHMARKS.md
 	./benches/cost.py

@@ -17,6 +17,9 @@ mod host;
     allow(dead_code, reason = "some refusals are the embedded broker's alone")
 )]
 mod login;
+#[cfg(feature = "measuring")]
+#[doc(hidden)]
+pub mod measuring;
 #[cfg(feature = "tls")]
 mod pem;
 pub mod provision;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Why a server cannot be had: what to install, or what it said when it did not start.
+/// Why a server, or another program, cannot be had: what to install, or what it said when it did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing(pub String);
 
@@ -17,11 +17,12 @@ impl Missing {
     /// Whether `SMSGW_TEST_REQUIRE` says that the server must be there: then its absence is a failure.
     pub fn is_required(&self) -> bool {
         let names = std::env::var("SMSGW_TEST_REQUIRE").unwrap_or_default();
-        let package = |name: &str| match name {
+        let package = |name| match name {
             "postgres" => "postgresql",
             "redis" => "redis-server",
             "amqp" => "rabbitmq-server",
-            _ => "mosquitto",
+            "mqtt" => "mosquitto",
+            other => other,
         };
         names.split(',').filter(|name| !name.is_empty()).any(|name| self.0.contains(package(name)))
     }

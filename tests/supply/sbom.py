@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY = "smsgw"
-TESTS = "smsgw-test-support"
+TESTS = {"smsgw-counts", "smsgw-test-support"}
 # A package of Cargo.lock that was downloaded: Cargo writes these four lines in this order.
 LOCKED = re.compile(r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "([0-9a-f]{64})"')
 
@@ -50,7 +50,7 @@ def component(package, checksums, scope):
 
 def used_at_runtime(packages, nodes):
     """The ids of the packages of which something may be in a program that smsgw is built into."""
-    members = [p["id"] for p in packages.values() if not p["source"] and p["name"] != TESTS]
+    members = [p["id"] for p in packages.values() if not p["source"] and p["name"] not in TESTS]
     found, ahead = set(), members
     while ahead:
         one = ahead.pop()
@@ -59,7 +59,7 @@ def used_at_runtime(packages, nodes):
         found.add(one)
         kinds = {None, "build"} | ({"dev"} if packages[one]["name"] == GATEWAY else set())
         for dependency in nodes[one]["deps"]:
-            if any(kind["kind"] in kinds for kind in dependency["dep_kinds"]) and packages[dependency["pkg"]]["name"] != TESTS:
+            if any(kind["kind"] in kinds for kind in dependency["dep_kinds"]) and packages[dependency["pkg"]]["name"] not in TESTS:
                 ahead.append(dependency["pkg"])
     return found
 
