@@ -98,9 +98,78 @@ async fn a_message_goes_out_and_its_reports_come_back() {
     }
     let events = setup.handle.message_events(setup.account, id).await.expect("read").expect("there");
     // A device that has just come is first asked for what waited for it; the message may have had to queue behind.
-    let states: Vec<State> =
-        events.iter().map(|event| event.state).filter(|state| *state != State::Scheduled).collect();
-    assert_eq!(states, [State::Queued, State::Sending, State::Dispatched, State::Sent, State::Delivered],);
+    let way = events.iter().map(|event| event.state).filter(|state| *state > State::Queued);
+    assert_eq!(way.collect::<Vec<_>>(), [State::Sending, State::Dispatched, State::Sent, State::Delivered],);
+}
+
+/// The states in the history of a message.
+async fn history(handle: &Handle, account: AccountId, id: MessageId) -> Vec<State> {
+    let events = handle.message_events(account, id).await.expect("read").expect("there");
+    events.into_iter().map(|event| event.state).collect()
+}
+
+#[tokio::test]
+async fn what_can_go_at_once_needs_no_queue_and_a_quick_report_says_all() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    let mut link = setup.transport.connect(device).await;
+    let ways = async {
+        loop {
+            let id = setup.submit("hola", None).await;
+            assert_eq!(next_sms(&mut link).await.0, id);
+            link.report(id, ReportState::Sent).await.expect("heard");
+            setup.reaches(id, State::Sent).await;
+            let way = history(&setup.handle, setup.account, id).await;
+            // The first may find the device still busy with what waited for it.
+            if way == [State::Sending, State::Sent] {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ways).await.expect("most go this way");
+}
+
+#[tokio::test]
+async fn where_all_is_to_go_through_the_queue_it_does() {
+    let transport = MemoryTransport::new();
+    let gateway = Gateway::builder(MemoryStore::new(), MemoryQueue::new(), transport.clone());
+    let running = gateway.always_queue(true).build().start().await.expect("starts");
+    let handle = running.handle();
+    let account = handle.ensure_account("test").await.expect("an account").id;
+    let device = handle.create_device(account, NewDevice::new("phone")).await.expect("a device").id;
+    let mut link = transport.connect(device).await;
+    for _ in 0..20 {
+        let new = NewMessage::new(
+            account,
+            "+5351234567".parse().expect("a number"),
+            Body::new("a").expect("a body"),
+        );
+        handle.submit(vec![new]).await.expect("submitted");
+        let id = next_sms(&mut link).await.0;
+        link.report(id, ReportState::Sent).await.expect("heard");
+        assert_eq!(history(&handle, account, id).await[0], State::Queued);
+    }
+}
+
+#[tokio::test]
+async fn no_message_overtakes_those_that_wait_in_the_queue() {
+    let setup = setup().await;
+    let device = setup.device().await;
+    let mut link = setup.transport.connect(device).await;
+    let mut sent = Vec::new();
+    // More than the window of the device: what does not go at once queues, and what comes later goes behind it.
+    for n in 0..200 {
+        sent.push(setup.submit(&format!("message {n}"), None).await);
+        if n % 7 == 0 {
+            let (id, _) = next_sms(&mut link).await;
+            assert_eq!(id, sent[n / 7]);
+            link.report(id, ReportState::Sent).await.expect("heard");
+        }
+    }
+    for id in &sent[29..] {
+        assert_eq!(next_sms(&mut link).await.0, *id);
+        link.report(*id, ReportState::Sent).await.expect("heard");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod accounts;
 mod advance;
 mod audit;
+mod born;
 mod calls;
 mod cancel;
 mod claim;
@@ -101,6 +102,10 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             pulls_of_one_batch_share_nothing,
             concurrent_pulls_have_one_winner,
             concurrent_pulls_leave_nothing_they_had_room_for;
+        born:
+            born_claimed_is_claimed,
+            born_claimed_is_due_after_its_lease,
+            what_another_gateway_has_written_counts;
         advance:
             old_epoch_changes_nothing,
             transition_answers_each_item_in_order,
