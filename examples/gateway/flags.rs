@@ -100,6 +100,10 @@ pub(crate) struct SettingFlags {
     /// How many requests an account may send, as 100/s
     #[arg(long, value_name = "RATE")]
     account_rate_limit: Option<String>,
+    /// Whether every message goes through the queue, also one that can go at once: for gateways that share one, so that each
+    /// takes its part [default: false]
+    #[arg(long, value_name = "BOOL")]
+    always_queue: Option<String>,
     /// Days after which texts and numbers are erased, once a message is over; `never` keeps them [default: 30]
     #[arg(long, value_name = "DAYS")]
     retention_days: Option<String>,
@@ -181,6 +185,7 @@ impl SettingFlags {
             (names::MQTT_TLS_LISTEN, &self.mqtt_tls),
             (names::RATE_LIMIT, &self.rate_limit),
             (names::ACCOUNT_RATE_LIMIT, &self.account_rate_limit),
+            (names::ALWAYS_QUEUE, &self.always_queue),
             (names::RETENTION_DAYS, &self.retention_days),
             (names::DATABASE_URL, &self.database_url),
             (names::BROKER_URL, &self.broker_url),

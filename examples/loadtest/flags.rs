@@ -58,6 +58,9 @@ pub(crate) struct RunFlags {
     /// Schedule the messages for tomorrow: measures how fast they are accepted, and nothing else
     #[arg(long)]
     pub(crate) only_accept: bool,
+    /// Have every message go through the queue, also those that could go at once
+    #[arg(long)]
+    pub(crate) always_queue: bool,
     /// Print one line of JSON and no table
     #[arg(long)]
     pub(crate) json: bool,

@@ -36,6 +36,7 @@ impl Report {
             "rate": rate,
             "body": body,
             "only_accept": only_accept,
+            "always_queue": self.flags.always_queue,
             "accepted_per_s": round(self.accepted.per_s),
             "e2e_per_s": round(self.reported.per_s),
             "http_ms": latency(&self.accepted.latency),

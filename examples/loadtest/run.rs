@@ -34,6 +34,7 @@ pub(crate) fn run(flags: RunFlags) -> Outcome<Report> {
     say("starting the servers and the gateway");
     let servers = Servers::start(&flags).map_err(|missing| missing.0)?;
     let mut settings = servers.settings();
+    settings.push(("ALWAYS_QUEUE", flags.always_queue.to_string()));
     if flags.queue == Queue::Postgres
         && let Some(postgres) = &servers.postgres
     {

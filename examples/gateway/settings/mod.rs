@@ -24,9 +24,9 @@ use smsgw::seal::MIN_SECRET;
 pub(crate) use self::http::Http;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
-    ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL, DATA_DIR,
-    DATABASE_URL, HTTP_TLS_CERT, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS,
-    SMSGW_ADMIN_TOKEN,
+    ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, ALWAYS_QUEUE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL,
+    DATA_DIR, DATABASE_URL, HTTP_TLS_CERT, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND,
+    RETENTION_DAYS, SMSGW_ADMIN_TOKEN,
 };
 pub(crate) use self::problem::Problem;
 use self::reader::Reader;
@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) retention: Option<Duration>,
     /// How many requests an account may send.
     pub(crate) account_rate: Option<RateLimit>,
+    /// Whether nothing goes past the queue.
+    pub(crate) always_queue: bool,
     pub(crate) http: Http,
     pub(crate) mqtt: Mqtt,
     /// Nothing was set up, or phones were asked for: whoever starts this wants to see it work.
@@ -82,6 +84,7 @@ impl Settings {
         let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
         let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
         let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
+        let always_queue = reader.switch(ALWAYS_QUEUE).unwrap_or(false);
         let http = http::read(&mut reader, allow_insecure);
         let mqtt = mqtt::read(&mut reader, allow_insecure);
         // A simulated phone would take its part of an operator's messages and say that they were delivered.
@@ -114,6 +117,7 @@ impl Settings {
             admin_token,
             retention,
             account_rate,
+            always_queue,
             http,
             mqtt,
         };

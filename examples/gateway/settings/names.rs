@@ -31,6 +31,7 @@ pub(crate) const BROKER_URL: Name = Name::new("BROKER_URL", "--broker-url");
 pub(crate) const RESULT_BACKEND: Name = Name::new("RESULT_BACKEND", "--result-backend");
 pub(crate) const RATE_LIMIT: Name = Name::new("RATE_LIMIT", "--rate-limit");
 pub(crate) const ACCOUNT_RATE_LIMIT: Name = Name::new("ACCOUNT_RATE_LIMIT", "--account-rate-limit");
+pub(crate) const ALWAYS_QUEUE: Name = Name::new("ALWAYS_QUEUE", "--always-queue");
 pub(crate) const RETENTION_DAYS: Name = Name::new("RETENTION_DAYS", "--retention-days");
 pub(crate) const API_SECRET_KEY: Name = Name::secret("API_SECRET_KEY");
 pub(crate) const API_SECRET_KEY_PREVIOUS: Name = Name::secret("API_SECRET_KEY_PREVIOUS");
@@ -65,6 +66,7 @@ pub(crate) const ALL: [Name; 30] = [
     RESULT_BACKEND,
     RATE_LIMIT,
     ACCOUNT_RATE_LIMIT,
+    ALWAYS_QUEUE,
     RETENTION_DAYS,
     API_SECRET_KEY,
     API_SECRET_KEY_PREVIOUS,
