@@ -60,7 +60,7 @@ pub(crate) const HTTP_MAX_CONNECTIONS_PER_ADDRESS: Name =
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 30] = [
+pub(crate) const ALL: [Name; 31] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
