@@ -29,6 +29,11 @@ use flags::{Command, Flags};
 use settings::Settings;
 use token::TokenCommand;
 
+/// Half a gateway's allocations are freed by another thread than made them, and many are larger than what the system's
+/// allocator keeps at hand.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Flags { command, settings, serve } = Flags::read();

@@ -78,7 +78,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
             ends_at: principal.ends_at,
             address: origin.address,
         };
-        if let Some(rates) = api.rates.as_deref().filter(|_| N::LIMITED) {
+        if let Some(rates) = api.rates.as_ref().filter(|_| N::LIMITED) {
             let slot = parts.extensions.get::<Slot>().cloned().unwrap_or_default();
             slot.fill(rates.take(who.account, api.handle.now()))?;
         }

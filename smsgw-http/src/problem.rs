@@ -1,6 +1,5 @@
 //! What goes wrong, as RFC 9457 problem details: the one place where an error becomes a status.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -299,7 +298,7 @@ pub(crate) fn dress(response: Response) -> Response {
 }
 
 /// What a client hears when a handler panicked.
-pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+pub(crate) fn panicked() -> Response {
     Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
 }
 

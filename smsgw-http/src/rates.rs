@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
 use smsgw_core::id::AccountId;
 use smsgw_core::rate::RateLimit;
 use smsgw_core::time::Timestamp;
@@ -87,17 +84,13 @@ impl Slot {
             false => Ok(()),
         }
     }
-}
 
-/// Around every request: the headers of the account that it was for.
-pub(crate) async fn show(mut request: Request, next: Next) -> Response {
-    let slot = Slot::default();
-    request.extensions_mut().insert(slot.clone());
-    let mut response = next.run(request).await;
-    if let Some(standing) = slot.0.get() {
-        standing.write(response.headers_mut());
+    /// Tells the standing that was left, if one was.
+    pub(crate) fn show(&self, headers: &mut HeaderMap) {
+        if let Some(standing) = self.0.get() {
+            standing.write(headers);
+        }
     }
-    response
 }
 
 impl Standing {

@@ -1,6 +1,10 @@
 //! All routes, and what every answer has in common.
 
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use axum::Router;
@@ -11,51 +15,59 @@ use smsgw_core::audit::AuditLog;
 use smsgw_core::auth::Failures;
 use smsgw_core::gateway::Handle;
 use tokio::sync::Semaphore;
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Tokens;
 use crate::config::ApiConfig;
 use crate::problem::{dress, panicked};
-use crate::rates::{self, Rates};
+use crate::rates::{Rates, Slot};
 use crate::running::Running;
 use crate::{headers, routes, schema};
 
-/// What the handlers share. Cheap to clone.
+/// What the handlers share. Cheap to clone, which is done several times a request.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub(crate) struct Api(Arc<Shared>);
+
+impl Deref for Api {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+pub(crate) struct Shared {
     /// The gateway.
     pub(crate) handle: Handle,
     /// What else it was told.
-    pub(crate) config: Arc<ApiConfig>,
+    pub(crate) config: ApiConfig,
     /// Checks who is calling.
-    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) tokens: Tokens,
     /// Where to note what was refused and what was done.
     pub(crate) audit: AuditLog,
     /// Counts requests, where accounts are held to a rate.
-    pub(crate) rates: Option<Arc<Rates>>,
+    pub(crate) rates: Option<Rates>,
     /// The idempotency keys at work.
     pub(crate) running: Arc<Running>,
     /// Slows down devices with wrong keys on brokers that ask.
-    pub(crate) devices: Arc<Failures>,
+    pub(crate) devices: Failures,
     /// One permit: whoever takes an admin away takes turns, so that the last one stays.
-    pub(crate) admins: Arc<Semaphore>,
+    pub(crate) admins: Semaphore,
 }
 
 impl Api {
     fn new(handle: Handle, config: ApiConfig) -> Self {
         let audit = handle.audit_log();
-        Self {
-            tokens: Arc::new(Tokens::new(handle.authenticator(), audit.clone())),
+        Self(Arc::new(Shared {
+            tokens: Tokens::new(handle.authenticator(), audit.clone()),
             audit,
-            rates: config.account_rate.map(|limit| Arc::new(Rates::new(limit))),
+            rates: config.account_rate.map(Rates::new),
             running: Arc::default(),
-            devices: Arc::default(),
-            admins: Arc::new(Semaphore::new(1)),
-            config: Arc::new(config),
+            devices: Failures::default(),
+            admins: Semaphore::new(1),
+            config,
             handle,
-        }
+        }))
     }
 }
 
@@ -75,8 +87,6 @@ pub fn router_with(handle: Handle, config: ApiConfig) -> Router {
     routes
         .merge(routes::docs::router(&schema::to_json(document)))
         .with_state(Api::new(handle, config))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(rates::show))
         .layer(from_fn(edge))
 }
 
@@ -99,8 +109,9 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(routes::health::router())
 }
 
-/// Around every request: its id, its line in the log, and what every answer has in common.
-async fn edge(request: Request, next: Next) -> Response {
+/// Around every request: its id, its line in the log, and what every answer has in common. One layer, since each costs
+/// every request a copy of all that is in it.
+async fn edge(mut request: Request, next: Next) -> Response {
     let id = headers::request_id(request.headers());
     let method = request.method().clone();
     // The pattern, not the path: what a caller writes into a path or a query does not belong into a log.
@@ -108,10 +119,41 @@ async fn edge(request: Request, next: Next) -> Response {
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
     let begun = Instant::now();
-    let mut response = dress(next.run(request).instrument(span.clone()).await);
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
+    let mut response = dress(caught(next.run(request)).instrument(span.clone()).await);
     span.in_scope(
         || tracing::debug!(status = response.status().as_u16(), elapsed = ?begun.elapsed(), "answered"),
     );
+    slot.show(response.headers_mut());
     headers::finish(response.headers_mut(), id);
     response
+}
+
+/// The answer, also where its handler panics.
+async fn caught(answer: impl Future<Output = Response>) -> Response {
+    let mut answer = pin!(answer);
+    // After a panic it is polled no more.
+    std::future::poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(panicked()))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_as_a_problem() {
+        let answer = caught(async { panic!("as planned") }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let answer = caught(async { StatusCode::ACCEPTED.into_response() }).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    }
 }

@@ -9,13 +9,14 @@ use mqtt5::broker::client_handler::ClientHandler;
 use mqtt5::broker::transport::BrokerTransport;
 use smsgw_core::error::{Error, ErrorKind, Result};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::connection::{Connection, Origin};
+use super::doorway::Inside;
 
 /// How long connections have for a last word when the broker stops.
 const GOODBYE: Duration = Duration::from_millis(400);
@@ -89,7 +90,12 @@ impl Places {
 }
 
 /// Accepts connections until the broker is to stop, then sees each of them off.
-pub(super) async fn run(shared: Arc<Shared>, listeners: Vec<(TcpListener, Way)>, max_connections: usize) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    listeners: Vec<(TcpListener, Way)>,
+    doorway: mpsc::Receiver<Inside>,
+    max_connections: usize,
+) {
     let connections = TaskTracker::new();
     let places = Arc::new(Places {
         all: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
@@ -98,6 +104,7 @@ pub(super) async fn run(shared: Arc<Shared>, listeners: Vec<(TcpListener, Way)>,
         next: AtomicU64::new(1),
     });
     let mut listening = JoinSet::new();
+    listening.spawn(receive(shared.clone(), doorway, places.clone(), connections.clone()));
     for (listener, way) in listeners {
         listening.spawn(accept(shared.clone(), listener, way, places.clone(), connections.clone()));
     }
@@ -142,6 +149,31 @@ async fn accept(
     }
 }
 
+/// Takes in who comes by the doorway.
+async fn receive(
+    shared: Arc<Shared>,
+    mut doorway: mpsc::Receiver<Inside>,
+    places: Arc<Places>,
+    connections: TaskTracker,
+) {
+    loop {
+        let entered = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            entered = doorway.recv() => entered,
+        };
+        let Some(stream) = entered else { return };
+        let Some(place) = places.take(true) else { continue };
+        let number = places.next.fetch_add(1, Ordering::Relaxed);
+        let origin = Origin { peer: Inside::PEER, is_local: true, gateway_only: true };
+        let leaving = Leaving(Connection::new(shared.clone(), number, origin));
+        let shared = shared.clone();
+        connections.spawn(async move {
+            attend(&shared, leaving, stream.into_transport(), origin.peer).await;
+            drop(place);
+        });
+    }
+}
+
 /// Whether the peer is on this machine: only then has it the address that it has reached us under, or a loopback one.
 fn is_from_here(stream: &TcpStream, peer: SocketAddr) -> bool {
     let own = stream.local_addr().is_ok_and(|own| own.ip() == peer.ip());
@@ -158,7 +190,7 @@ impl Drop for Leaving {
 }
 
 async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: TcpStream, peer: SocketAddr) {
-    let leaving = Leaving(connection.clone());
+    let leaving = Leaving(connection);
     // Without it small packets wait for one another. Where it cannot be set, they do.
     let _ = stream.set_nodelay(true);
     let opened = tokio::select! {
@@ -172,6 +204,11 @@ async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: 
             return;
         }
     };
+    attend(shared, leaving, transport, peer).await;
+}
+
+async fn attend(shared: &Shared, leaving: Leaving, transport: BrokerTransport, peer: SocketAddr) {
+    let connection = &leaving.0;
     let mut settings = shared.settings.clone();
     settings.event_handler = Some(connection.clone());
     let handler = ClientHandler::new(
@@ -190,7 +227,7 @@ async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: 
     tokio::select! {
         _ = &mut run => {}
         () = connection.life.kicked.cancelled() => {
-            see_off(shared, &connection, run).await;
+            see_off(shared, connection, run).await;
         }
         () = shared.stop.cancelled() => {
             // The library hears the goodbye, but not before a client has logged in.
@@ -199,9 +236,8 @@ async fn serve(shared: &Shared, connection: Arc<Connection>, way: &Way, stream: 
     }
     // The library may have ended it before it was seen off.
     if connection.life.kicked.is_cancelled() {
-        forget_if_revoked(shared, &connection).await;
+        forget_if_revoked(shared, connection).await;
     }
-    drop(leaving);
 }
 
 /// Ends a connection. It may be about to log in, so it is told more than once.

@@ -49,6 +49,7 @@ mod accept;
 mod bulletin;
 mod config;
 mod connection;
+mod doorway;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod gate;
@@ -82,6 +83,7 @@ pub use self::config::{BrokerConfig, BrokerTls, GatewayAccount};
 pub use crate::account::SharedAccount;
 
 use self::bulletin::Bulletin;
+pub(crate) use self::doorway::Doorway;
 use self::gate::Gate;
 pub(crate) use self::kicker::Kicker;
 use self::roster::Roster;
@@ -133,6 +135,7 @@ pub struct Broker {
     local_addr: SocketAddr,
     tls_addr: Option<SocketAddr>,
     gateway: GatewayAccount,
+    doorway: Doorway,
     events: Mutex<Option<mpsc::Receiver<BrokerEvent>>>,
     tasks: TaskTracker,
     _stop: DropGuard,
@@ -166,6 +169,11 @@ impl Broker {
     /// the shared account are not known here.
     pub async fn disconnect(&self, devices: &[DeviceId]) {
         self.kicker().disconnect(devices).await;
+    }
+
+    /// The gateway's own way in.
+    pub(crate) fn doorway(&self) -> Doorway {
+        self.doorway.clone()
     }
 
     /// What ends the sessions of devices, for the transport, which may outlive this.

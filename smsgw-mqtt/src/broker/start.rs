@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::{self, Way};
 use super::bulletin::Bulletin;
+use super::doorway::Doorway;
 use super::gate::{GATEWAY_CLIENT_ID, GATEWAY_USER, Gate};
 use super::roster::Roster;
 use super::sessions::Sessions;
@@ -104,9 +105,10 @@ impl Broker {
             stop: stop.clone(),
             goodbye: broadcast::channel(1).0,
         });
+        let (doorway, entering) = Doorway::new();
         let (teller, events) = mpsc::channel(EVENTS);
         let tasks = TaskTracker::new();
-        tasks.spawn(accept::run(shared.clone(), listeners, config.max_connections));
+        tasks.spawn(accept::run(shared.clone(), listeners, entering, config.max_connections));
         tasks
             .spawn(until_stopped(shared.clone(), |shared| async move { shared.bulletin.tell(teller).await }));
         tasks.spawn(until_stopped(shared.clone(), |shared| async move {
@@ -138,7 +140,7 @@ impl Broker {
             tracing::info!(%address, "MQTT broker listens with TLS");
         }
         let events = Mutex::new(Some(events));
-        Ok(Self { shared, local_addr, tls_addr, gateway, events, tasks, _stop: stop.drop_guard() })
+        Ok(Self { shared, local_addr, tls_addr, gateway, doorway, events, tasks, _stop: stop.drop_guard() })
     }
 }
 

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use smsgw_core::error::ErrorKind;
 use smsgw_core::transport::{Ack, Delivery, InboxSender};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::eventloop::EventLoop;
 use super::limits::Limits;
 use super::link::{self, Link};
 use super::login::{End, Login};
 use super::rivals::{Rivals, Word};
+use super::socket::Way;
 use crate::backoff::Backoff;
 use crate::dialect::{self, Heard};
 
@@ -51,6 +53,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The connection's task and what it shares with the transport.
 pub(super) struct Connection {
+    pub(super) way: Way,
     pub(super) login: Login,
     pub(super) link: Arc<Link>,
     pub(super) shared: Arc<Signals>,
@@ -134,8 +137,8 @@ impl Connection {
 
     async fn connection(&self, inbox: &InboxSender, rivals: &mut Rivals) -> End {
         let generation = self.link.begin();
-        let (client, mut eventloop) = AsyncClient::new(self.options().await, REQUESTS);
-        eventloop.options.set_connection_timeout(5);
+        let (client, mut eventloop) =
+            EventLoop::new(self.way.clone(), self.options().await, PACKET_IDS, REQUESTS);
         let word = rivals.word();
         // Whichever wins, the event loop is given up whole.
         tokio::select! {
@@ -287,9 +290,7 @@ impl Connection {
             .set_clean_start(false)
             .set_session_expiry_interval(Some(u32::try_from(session.as_secs()).unwrap_or(u32::MAX)))
             .set_receive_maximum(Some(RECEIVE_MAXIMUM))
-            .set_max_packet_size(Some(PACKET))
-            .set_outgoing_inflight_upper_limit(PACKET_IDS)
-            .set_manual_acks(true);
+            .set_max_packet_size(Some(PACKET));
         options
     }
 }

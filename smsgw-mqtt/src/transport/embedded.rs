@@ -7,17 +7,23 @@ use smsgw_core::transport::{Ack, Delivery, DeviceEvent, InboxSender};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Broker, BrokerEvent, Kicker};
+use super::socket::Way;
+use crate::broker::{Broker, BrokerEvent, Doorway, Kicker};
 
 pub(super) struct Embedded {
     kicker: Kicker,
+    doorway: Doorway,
     // Taken when the transport is opened.
     events: Mutex<Option<mpsc::Receiver<BrokerEvent>>>,
 }
 
 impl Embedded {
     pub(super) fn new(broker: &Broker) -> Self {
-        Self { kicker: broker.kicker(), events: Mutex::new(broker.events()) }
+        Self { kicker: broker.kicker(), doorway: broker.doorway(), events: Mutex::new(broker.events()) }
+    }
+
+    pub(super) fn way(&self) -> Way {
+        Way::Doorway(self.doorway.clone())
     }
 
     pub(super) fn events(&self) -> Option<mpsc::Receiver<BrokerEvent>> {

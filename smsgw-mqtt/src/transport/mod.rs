@@ -4,10 +4,12 @@ mod config;
 mod connection;
 #[cfg(feature = "broker")]
 mod embedded;
+mod eventloop;
 mod limits;
 mod link;
 mod login;
 mod rivals;
+mod socket;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -30,6 +32,7 @@ pub(crate) use self::limits::Limits;
 use self::link::{Link, not_connected};
 pub(crate) use self::login::Login;
 use self::rivals::Rivals;
+use self::socket::Way;
 #[cfg(all(feature = "tls", feature = "device"))]
 pub(crate) use self::{login::End, tls::Tls};
 use crate::dialect::{self, Publication};
@@ -120,6 +123,16 @@ impl MqttTransport {
         silent.into_iter().map(answer).collect()
     }
 
+    /// How to get to the broker, and who else may claim to be this gateway there.
+    fn surroundings(&self) -> (Way, Rivals) {
+        #[cfg(feature = "broker")]
+        if let Some(embedded) = &self.embedded {
+            // Nobody else has the account of a gateway on its own broker.
+            return (embedded.way(), Rivals::impossible());
+        }
+        (Way::Network, Rivals::new(&self.config.client_id))
+    }
+
     /// What is wrong, in words that follow the broker's name.
     fn error(&self, kind: ErrorKind, operation: &'static str, words: &str) -> Error {
         let MqttConfig { host, port, .. } = &self.config;
@@ -187,13 +200,9 @@ impl Transport for MqttTransport {
         }
         let login = Login::new(self.config.clone(), "open")?;
         let (sender, receiver) = inbox(INBOX);
-        #[cfg(feature = "broker")]
-        // Nobody else has the account of a gateway on its own broker.
-        let has_rivals = self.embedded.is_none();
-        #[cfg(not(feature = "broker"))]
-        let has_rivals = true;
-        let rivals = if has_rivals { Rivals::new(&self.config.client_id) } else { Rivals::impossible() };
-        let connection = Connection { login, link: self.link.clone(), shared: self.signals.clone(), rivals };
+        let (way, rivals) = self.surroundings();
+        let connection =
+            Connection { way, login, link: self.link.clone(), shared: self.signals.clone(), rivals };
         let tasks = tasks.insert(JoinSet::new());
         #[cfg(feature = "broker")]
         if let Some(events) = self.embedded.as_ref().and_then(embedded::Embedded::events) {
