@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc deny sbom fuzz bench cost counts vectors
+.PHONY: help run test chaos lint fmt doc deny sbom fuzz load bench cost counts vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ sbom: ## write the software bill of materials, CycloneDX JSON, to target/sbom.js
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (600); needs a nightly Rust and cargo-fuzz
 	./fuzz/run.sh
+
+load: ## put a whole gateway under load: make load ARGS="--store postgres --broker mosquitto"
+	$(CARGO) run --release --locked --features amqp,postgres,redis --example loadtest -- $(ARGS)
 
 bench: ## measure everything, and write the tables of docs/BENCHMARKS.md
 	mkdir -p "$${CARGO_TARGET_DIR:-target}/criterion"
