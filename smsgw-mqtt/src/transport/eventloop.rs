@@ -24,13 +24,15 @@ const BURST: usize = 16 * 1024;
 /// What is read at once, in bytes.
 const CHUNK: usize = 16 * 1024;
 
+type Halves = (ReadHalf<Box<dyn Socket>>, WriteHalf<Box<dyn Socket>>);
+
 pub(super) struct EventLoop {
     way: Way,
     options: MqttOptions,
     state: MqttState,
     requests: Receiver<Request>,
     /// There from the first event on.
-    socket: Option<(ReadHalf<Box<dyn Socket>>, WriteHalf<Box<dyn Socket>>)>,
+    socket: Option<Halves>,
     incoming: BytesMut,
     outgoing: BytesMut,
     /// Something was written that may not be on its way yet.
