@@ -69,12 +69,7 @@ impl<'a> Place<'a> {
     async fn step(&self, step: Step, messages: &[Message]) -> Duration {
         match step {
             Step::Insert => {
-                let insertion = |message: &Message| Insertion {
-                    message: message.clone(),
-                    idempotency: None,
-                    lease: None,
-                };
-                let rows: Vec<_> = messages.iter().map(insertion).collect();
+                let rows: Vec<Insertion> = messages.iter().cloned().map(Insertion::from).collect();
                 let began = Instant::now();
                 self.store.insert(&rows).await.expect("insert");
                 began.elapsed()

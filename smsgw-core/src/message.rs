@@ -232,8 +232,9 @@ impl NewMessage {
         }
     }
 
-    /// The message as it is accepted at `now` under `id`.
-    pub(crate) fn accept(self, id: MessageId, now: Timestamp) -> Message {
+    /// The message as the gateway accepts it at `now` under `id`: `queued`, or `scheduled` for later. For whoever fills a
+    /// store without a gateway.
+    pub fn accept(self, id: MessageId, now: Timestamp) -> Message {
         let due_at = self.send_at.map_or(now, |at| at.max(now));
         let later = due_at > now;
         let size = segment::segment(self.body.expose());

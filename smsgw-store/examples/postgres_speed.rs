@@ -10,10 +10,9 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
-use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::message::{Body, NewMessage, Priority};
 use smsgw_core::queue::{Job, Queue, Settlement};
-use smsgw_core::segment::Encoding;
-use smsgw_core::state::{Change, Fence, Report, ReportState, State, Transition};
+use smsgw_core::state::{Change, Fence, Report, ReportState, Transition};
 use smsgw_core::store::{Claim, DueQuery, Insertion, MessageStore, Store};
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_store::postgres::{PostgresConfig, PostgresStore};
@@ -105,30 +104,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn insertion(id: MessageId, account: AccountId) -> Insertion {
     let now = SystemClock.now();
-    let message = Message {
-        id,
-        account,
-        state: State::Queued,
-        reason: None,
-        to: "+5351234567".parse().expect("a number"),
-        body: Body::from_stored("Su codigo es 123456. No lo comparta con nadie."),
-        device: None,
-        device_fixed: false,
-        sim: None,
-        encoding: Encoding::Gsm7,
-        segments: 1,
-        priority: Priority::Normal,
-        attempts: 0,
-        created_at: now,
-        due_at: now,
-        expires_at: now + Duration::from_secs(86_400),
-        sent_at: None,
-        delivered_at: None,
-        failure: None,
-        failures: 0,
-        erased_at: None,
-    };
-    Insertion { message, idempotency: None, lease: None }
+    let to = "+5351234567".parse().expect("a number");
+    let body = Body::from_stored("Su codigo es 123456. No lo comparta con nadie.");
+    NewMessage::new(account, to, body).accept(id, now).into()
 }
 
 /// CPU and time since the last print.

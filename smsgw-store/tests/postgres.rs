@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use smsgw_core::conformance::REQUIRE;
 use smsgw_core::error::{Error, ErrorKind};
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
-use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::message::{Body, Message, NewMessage, Priority};
 use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::queue::{Job, Queue};
-use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Change, Fence, Reason, Report, ReportState, State, Transition};
 use smsgw_core::store::{
     Advanced, Claim, InboxQuery, InboxStore, Inserted, Insertion, MessageQuery, MessageStore, Received,
@@ -71,30 +70,9 @@ fn device() -> DeviceId {
 
 fn insertion(ids: &IdSource) -> Insertion {
     let now = SystemClock.now();
-    let message = Message {
-        id: ids.next(now),
-        account: account(),
-        state: State::Queued,
-        reason: None,
-        to: "+5351234567".parse().expect("a number"),
-        body: Body::new("hola").expect("a body"),
-        device: None,
-        device_fixed: false,
-        sim: None,
-        encoding: Encoding::Gsm7,
-        segments: 1,
-        priority: Priority::Normal,
-        attempts: 0,
-        created_at: now,
-        due_at: now,
-        expires_at: now + Duration::from_secs(3_600),
-        sent_at: None,
-        delivered_at: None,
-        failure: None,
-        failures: 0,
-        erased_at: None,
-    };
-    Insertion { message, idempotency: None, lease: None }
+    let to = "+5351234567".parse().expect("a number");
+    let new = NewMessage::new(account(), to, Body::new("hola").expect("a body"));
+    NewMessage { ttl: Duration::from_secs(3_600), ..new }.accept(ids.next(now), now).into()
 }
 
 async fn inserted(store: &PostgresStore, ids: &IdSource, count: usize) -> Vec<MessageId> {

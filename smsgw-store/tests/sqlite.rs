@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use smsgw_core::error::{ErrorKind, Result};
 use smsgw_core::id::{AccountId, IdSource};
-use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::pseudonym::Pseudonyms;
-use smsgw_core::segment::Encoding;
-use smsgw_core::state::{Change, Fence, State, Transition};
+use smsgw_core::state::{Change, Fence, Transition};
 use smsgw_core::store::{Inserted, Insertion, MessageQuery, MessageStore, Store};
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_store::sqlite::{SqliteConfig, SqliteStore};
@@ -31,30 +30,9 @@ fn account() -> AccountId {
 
 fn insertion(ids: &IdSource) -> Insertion {
     let now = SystemClock.now();
-    let message = Message {
-        id: ids.next(now),
-        account: account(),
-        state: State::Queued,
-        reason: None,
-        to: "+5351234567".parse().expect("a number"),
-        body: Body::new("hola").expect("a body"),
-        device: None,
-        device_fixed: false,
-        sim: None,
-        encoding: Encoding::Gsm7,
-        segments: 1,
-        priority: Priority::Normal,
-        attempts: 0,
-        created_at: now,
-        due_at: now,
-        expires_at: now + Duration::from_secs(60),
-        sent_at: None,
-        delivered_at: None,
-        failure: None,
-        failures: 0,
-        erased_at: None,
-    };
-    Insertion { message, idempotency: None, lease: None }
+    let to = "+5351234567".parse().expect("a number");
+    let new = NewMessage::new(account(), to, Body::new("hola").expect("a body"));
+    NewMessage { ttl: Duration::from_secs(60), ..new }.accept(ids.next(now), now).into()
 }
 
 async fn count(store: &SqliteStore) -> usize {

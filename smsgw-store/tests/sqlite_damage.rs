@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use smsgw_core::device::{Device, Protocol};
 use smsgw_core::id::{AccountId, DeviceId, IdSource, MessageId};
-use smsgw_core::message::{Body, Message, Priority};
+use smsgw_core::message::{Body, Message, NewMessage};
 use smsgw_core::pseudonym::Pseudonyms;
-use smsgw_core::segment::Encoding;
 use smsgw_core::state::{Change, Fence, Reason, State, Transition};
 use smsgw_core::store::{
     Advanced, Claim, DeviceStore, DueQuery, Erased, InboxQuery, InboxStore, Insertion, MessageQuery,
@@ -70,7 +69,7 @@ impl Bench {
         for _ in 0..count {
             let message = self.message(account);
             ids.push(message.id);
-            let row = Insertion { message, idempotency: None, lease: None };
+            let row = Insertion::from(message);
             self.store.insert(&[row]).await.expect("insert");
             self.clock.advance(Duration::from_secs(1));
         }
@@ -79,29 +78,9 @@ impl Bench {
 
     fn message(&self, account: AccountId) -> Message {
         let now = self.clock.now();
-        Message {
-            id: self.ids.next(now),
-            account,
-            state: State::Queued,
-            reason: None,
-            to: "+5351234567".parse().expect("a number"),
-            body: Body::new("hola").expect("a body"),
-            device: None,
-            device_fixed: false,
-            sim: None,
-            encoding: Encoding::Gsm7,
-            segments: 1,
-            priority: Priority::Normal,
-            attempts: 0,
-            created_at: now,
-            due_at: now,
-            expires_at: now + LIFE,
-            sent_at: None,
-            delivered_at: None,
-            failure: None,
-            failures: 0,
-            erased_at: None,
-        }
+        let to = "+5351234567".parse().expect("a number");
+        let new = NewMessage::new(account, to, Body::new("hola").expect("a body"));
+        NewMessage { ttl: LIFE, ..new }.accept(self.ids.next(now), now)
     }
 
     async fn set_aside(&self, ids: &[MessageId]) {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smsgw::id::{AccountId, DeviceId, IdSource, MessageId, ReportId};
-use smsgw::message::{Body, Message, Priority};
-use smsgw::segment::Encoding;
+use smsgw::message::{Body, Message, NewMessage};
 use smsgw::state::{Change, Fence, Report, ReportState, State, Transition};
 use smsgw::store::{Claim, Cursor, DueQuery, Insertion, MessageQuery};
 use smsgw::time::{Clock, SystemClock, Timestamp};
@@ -57,29 +56,9 @@ impl Messages {
     }
 
     fn message(&self, id: MessageId, n: u64, now: Timestamp) -> Message {
-        Message {
-            id,
-            account: self.accounts[(n % ACCOUNTS) as usize],
-            state: State::Queued,
-            reason: None,
-            to: "+5351234567".parse().expect("a number"),
-            body: Body::from_stored("Su codigo es 123456. No lo comparta con nadie. Vence en diez minutos."),
-            device: None,
-            device_fixed: false,
-            sim: None,
-            encoding: Encoding::Gsm7,
-            segments: 1,
-            priority: Priority::Normal,
-            attempts: 0,
-            created_at: now,
-            due_at: now,
-            expires_at: now + DAY,
-            sent_at: None,
-            delivered_at: None,
-            failure: None,
-            failures: 0,
-            erased_at: None,
-        }
+        let to = "+5351234567".parse().expect("a number");
+        let body = Body::from_stored("Su codigo es 123456. No lo comparta con nadie. Vence en diez minutos.");
+        NewMessage::new(self.accounts[(n % ACCOUNTS) as usize], to, body).accept(id, now)
     }
 }
 
@@ -98,7 +77,7 @@ impl Table for Messages {
                     let created = self.made_at(n);
                     let message = self.message(self.ids[0].next(created), n, created);
                     let due_at = SystemClock.now() + DAY.mul_f64(1.0 + 364.0 * random.f64());
-                    insertion(Message {
+                    Insertion::from(Message {
                         state: State::Scheduled,
                         due_at,
                         expires_at: due_at + DAY,
@@ -126,7 +105,7 @@ impl Table for Messages {
     async fn round(&mut self, book: &mut Book, random: &mut fastrand::Rng) -> Result<()> {
         let ground = &self.ground;
         let store = &ground.store;
-        let queued: Vec<Insertion> = (0..BATCH).map(|n| insertion(self.fresh(n))).collect();
+        let queued: Vec<Insertion> = (0..BATCH).map(|n| self.fresh(n).into()).collect();
         let mut fresh: Vec<MessageId> = queued.iter().map(|row| row.message.id).collect();
         book.time(ground, "insert 1,000", store.insert(&queued)).await?;
         for ids in fresh.chunks(100) {
@@ -159,7 +138,7 @@ impl Table for Messages {
         }
         let past = SystemClock.now() - Duration::from_secs(1);
         let scheduled = |n| Message { state: State::Scheduled, due_at: past, ..self.fresh(n) };
-        let scheduled: Vec<Insertion> = (0..BATCH).map(|n| insertion(scheduled(n))).collect();
+        let scheduled: Vec<Insertion> = (0..BATCH).map(|n| scheduled(n).into()).collect();
         store.insert(&scheduled).await?;
         fresh.extend(scheduled.iter().map(|row| row.message.id));
         let due = book.time(ground, "due, 1,000 are", store.due(query)).await?;
@@ -179,10 +158,6 @@ impl Table for Messages {
         self.ground.remove(&fresh).await?;
         self.ground.tidy(self.rows).await
     }
-}
-
-fn insertion(message: Message) -> Insertion {
-    Insertion { message, idempotency: None, lease: None }
 }
 
 fn full<T>(page: &[T]) -> Result<()> {

@@ -174,6 +174,13 @@ pub struct Insertion {
     pub lease: Option<Duration>,
 }
 
+impl From<Message> for Insertion {
+    /// Without a key, and claimed by nobody.
+    fn from(message: Message) -> Self {
+        Self { message, idempotency: None, lease: None }
+    }
+}
+
 impl Insertion {
     /// When a message that is inserted at `now` must be looked at.
     pub fn check_at(&self, now: Timestamp) -> Timestamp {

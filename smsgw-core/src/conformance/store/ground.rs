@@ -250,7 +250,7 @@ impl Ground {
 }
 
 pub(super) fn plain(message: Message) -> Insertion {
-    Insertion { message, idempotency: None, lease: None }
+    message.into()
 }
 
 pub(super) fn number(text: &str) -> PhoneNumber {
