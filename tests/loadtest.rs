@@ -1,5 +1,9 @@
 //! The load test itself: a small run on the embedded parts loses nothing and says what it must say.
 
+// Its own tests are in there.
+#[allow(dead_code, reason = "the load test uses it")]
+#[path = "../examples/loadtest/mqtt.rs"]
+mod mqtt;
 mod support;
 
 use std::process::Command;

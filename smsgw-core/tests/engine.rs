@@ -1,5 +1,7 @@
 //! The engine on memory backends: what callers are promised, seen from outside.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smsgw_core::device::Protocol;
@@ -9,6 +11,7 @@ use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport
 use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::state::{Reason, ReportState, State};
 use smsgw_core::store::{MessageQuery, MessageStore};
+use smsgw_core::time::{Clock, SystemClock, Timestamp};
 use smsgw_core::transport::{Command, TopicKey};
 
 struct Setup {
@@ -409,4 +412,60 @@ async fn submitting_more_than_one_write_takes_is_fine() {
     let outcomes = setup.handle.submit(vec![new; 2_500]).await.expect("submitted");
     assert_eq!(outcomes.len(), 2_500);
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Submitted::Accepted(_))));
+}
+
+/// The machine's clock, set wrong by so many seconds.
+#[derive(Debug, Clone, Default)]
+struct Wrong(Arc<AtomicU64>);
+
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+async fn setup_with(clock: &Wrong) -> Setup {
+    let (transport, store) = (MemoryTransport::new(), MemoryStore::new());
+    let gateway = Gateway::builder(store.clone(), MemoryQueue::new(), transport.clone()).clock(clock.clone());
+    let running = gateway.build().start().await.expect("starts");
+    let handle = running.handle();
+    let account = handle.ensure_account("test").await.expect("an account").id;
+    Setup { store, transport, running, handle, account }
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_takes_no_turn_of_a_rate_limit() {
+    let clock = Wrong::default();
+    let setup = setup_with(&clock).await;
+    let device = setup.device_with(Some("1/h")).await;
+    let mut link = setup.transport.connect(device).await;
+    let submit = async |key: &str| {
+        let to = "+5351234567".parse().expect("a number");
+        let mut new = NewMessage::new(setup.account, to, Body::new(key).expect("a body"));
+        new.idempotency_key = Some(key.to_owned());
+        setup.handle.submit(vec![new]).await.expect("submitted");
+    };
+    submit("one").await;
+    assert_eq!(next_sms(&mut link).await.1, "one");
+    clock.0.store(3_601, Ordering::Relaxed);
+    submit("one").await;
+    submit("two").await;
+    assert_eq!(next_sms(&mut link).await.1, "two");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let clock = Wrong::default();
+    let setup = setup_with(&clock).await;
+    let device = setup.device().await;
+    let mut link = setup.transport.connect(device).await;
+    for wrong in [3_600, 0, 3_600, 0] {
+        let id = setup.submit("hola", None).await;
+        assert_eq!(next_sms(&mut link).await.0, id);
+        setup.reaches(id, State::Dispatched).await;
+        link.report(id, ReportState::Sent).await.expect("heard");
+        let receipt = async { while !matches!(link.command().await, Some(Command::Receipt(_))) {} };
+        tokio::time::timeout(Duration::from_secs(10), receipt).await.expect("a receipt");
+        clock.0.store(wrong, Ordering::Relaxed);
+    }
 }

@@ -62,7 +62,7 @@ impl Births {
             }
         }
         if !left.is_empty() {
-            shared.fleet.release(left, shared.clock.now());
+            shared.fleet.give_back(&left, shared.clock.now());
         }
         Born { messages, permit: self.permit.take() }
     }

@@ -180,6 +180,8 @@ pub(super) struct Record {
     // Whether no earlier attempt can have reached the device.
     is_first: bool,
     reports: bool,
+    // It tells the device not to send the message.
+    pub(super) is_cancel: bool,
     // The device may subscribe only after it has authenticated, and nobody tells when.
     may_subscribe_late: bool,
 }
@@ -204,6 +206,7 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
             otherwise: if stays { WaitsFor::Device(device) } else { WaitsFor::Account(message.account) },
             is_first,
             reports: original == Some(false),
+            is_cancel: message.is_canceling(),
             may_subscribe_late: original == Some(true) && !shared.fleet.tells_listening(),
         };
         match route {
@@ -242,7 +245,7 @@ async fn write_down(shared: &Shared, outcomes: Vec<(Record, Sent)>, started: Tim
     let now = shared.clock.now();
     let reports = |(record, sent): &(Record, Sent)| matches!(sent, Sent::Taken) && record.reports;
     let (taken, outcomes): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(reports);
-    shared.words.hold(taken.into_iter().map(|(record, _)| record).collect(), now).await;
+    shared.words.hold(taken.into_iter().map(|(record, _)| record).collect()).await;
     if outcomes.is_empty() {
         return Ok(());
     }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::Shared;
 use super::dispatch::{Record, announce};
 use super::retry::until_done;
 use crate::state::{Change, Fence, Transition};
-use crate::time::Timestamp;
 
 /// How long the device may take to say more.
 const HELD: Duration = Duration::from_millis(50);
@@ -21,8 +21,8 @@ const HELD: Duration = Duration::from_millis(50);
 const BATCHES: usize = 1_024;
 
 pub(super) enum Word {
-    /// The broker took these at that time.
-    Taken(Vec<Record>, Timestamp),
+    /// The broker took these at that moment.
+    Taken(Vec<Record>, Instant),
     /// Answered when all before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -36,10 +36,10 @@ impl Words {
         (Self(words), receiver)
     }
 
-    pub(super) async fn hold(&self, taken: Vec<Record>, now: Timestamp) {
+    pub(super) async fn hold(&self, taken: Vec<Record>) {
         if !taken.is_empty() {
-            // Gone only where the runtime is going: then the leases look after them.
-            let _ = self.0.send(Word::Taken(taken, now)).await;
+            // Gone only with the gateway: then the leases look after them.
+            let _ = self.0.send(Word::Taken(taken, Instant::now())).await;
         }
     }
 
@@ -65,12 +65,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut words: mpsc::Receiver<Word>) {
                 next = words.recv().await;
             }
             Word::Taken(mut taken, since) => {
-                let wait = shared.clock.now().until(since + HELD);
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    () = tokio::time::sleep_until(since + HELD) => {}
                     () = shared.stop.cancelled() => {}
                 }
-                let is_due = |at: Timestamp| at + HELD <= shared.clock.now() || shared.stop.is_cancelled();
+                let is_due = |at: Instant| at.elapsed() >= HELD || shared.stop.is_cancelled();
                 // One batch of all that is due; what is not begins the next.
                 loop {
                     next = words.try_recv().ok();
@@ -91,13 +90,14 @@ pub(super) async fn run(shared: Arc<Shared>, mut words: mpsc::Receiver<Word>) {
     }
 }
 
-async fn write(shared: &Shared, taken: &[Record], since: Timestamp) {
+async fn write(shared: &Shared, taken: &[Record], since: Instant) {
     let recheck = Some(shared.settings.recheck);
     let held = shared.fleet.holds(taken.iter().map(|record| (record.device, record.id)));
     let transitions: Arc<[Transition]> = taken
         .iter()
         .zip(held)
-        .filter(|(_, held)| *held)
+        // That a message was taken back takes no place.
+        .filter(|(record, held)| *held || record.is_cancel)
         .map(|(record, _)| Transition {
             id: record.id,
             fence: Fence::Epoch(record.epoch),
@@ -108,7 +108,7 @@ async fn write(shared: &Shared, taken: &[Record], since: Timestamp) {
         return;
     }
     // Past the lease another dispatcher has the messages, and our word would be stale.
-    let over = |_: &_| since.until(shared.clock.now()) >= shared.settings.lease;
+    let over = |_: &_| since.elapsed() >= shared.settings.lease;
     match until_done(|| shared.writer.advance(transitions.clone()), over).await {
         Ok(outcomes) => announce(shared, outcomes),
         Err(error) => tracing::warn!(

@@ -6,8 +6,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::dispatched::Word;
 use super::intake::Submission;
-use super::{Handle, Shared, broker_accounts, dispatch, inbound, intake, pull, reconcile, retention};
+use super::{
+    Handle, Shared, broker_accounts, dispatch, dispatched, inbound, intake, pull, reconcile, retention,
+};
 use crate::crash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Inbox;
@@ -19,10 +22,17 @@ pub struct Running {
     // Those that end when the gateway is told to stop, and the one that ends when the transport is closed.
     stages: JoinSet<()>,
     inbound: JoinSet<()>,
+    // The one that ends when it is told to, after the last message was sent.
+    words: JoinSet<()>,
 }
 
 impl Running {
-    pub(super) fn start(shared: Arc<Shared>, submissions: mpsc::Receiver<Submission>, inbox: Inbox) -> Self {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        submissions: mpsc::Receiver<Submission>,
+        held: mpsc::Receiver<Word>,
+        inbox: Inbox,
+    ) -> Self {
         let mut stages = JoinSet::new();
         stages.spawn(intake::run(shared.clone(), submissions));
         stages.spawn(dispatch::run(shared.clone()));
@@ -32,7 +42,9 @@ impl Running {
         stages.spawn(broker_accounts::run(shared.clone()));
         let mut inbound = JoinSet::new();
         inbound.spawn(inbound::run(shared.clone(), inbox));
-        Self { handle: Handle(shared), stages, inbound }
+        let mut words = JoinSet::new();
+        words.spawn(dispatched::run(shared.clone(), held));
+        Self { handle: Handle(shared), stages, inbound, words }
     }
 
     /// What callers use.
@@ -48,6 +60,7 @@ impl Running {
     pub async fn failed(&mut self) -> Error {
         let (ended, hears) = tokio::select! {
             Some(ended) = self.stages.join_next() => (ended, true),
+            Some(ended) = self.words.join_next() => (ended, true),
             Some(ended) = self.inbound.join_next() => (ended, false),
             else => return Error::new(ErrorKind::Closed, "gateway", "run"),
         };

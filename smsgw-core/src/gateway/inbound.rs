@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use self::receipts::Receipts;
 use super::Shared;
@@ -34,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
     let mut receipts = Receipts::default();
     let mut deliveries = Vec::with_capacity(BATCH);
     loop {
-        let due = receipts.take_due(shared.clock.now(), shared.stop.is_cancelled());
+        let due = receipts.take_due(Instant::now(), shared.stop.is_cancelled());
         reply(&shared, &permits, due).await;
         let heard = tokio::select! {
             heard = inbox.receive(&mut deliveries, BATCH) => heard,

@@ -139,9 +139,7 @@ impl Gateway {
         self.shared.audit.start();
         // On its own to the end: whoever still sends when the gateway stops has something to write down.
         tokio::spawn(writer::run(self.shared.store.clone(), self.changes));
-        // Until it is told to flush, after the last of them.
-        tokio::spawn(dispatched::run(self.shared.clone(), self.words));
-        Ok(Running::start(self.shared, self.submissions, inbox))
+        Ok(Running::start(self.shared, self.submissions, self.words, inbox))
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) struct EventLoop {
     max_outgoing: Option<u32>,
     /// MQTT 5 Receive Maximum of the broker, or ours: publishes that may be unacknowledged.
     window: u16,
+    keep_alive: Duration,
     /// When to ask whether the broker is still there.
     ping: Pin<Box<Sleep>>,
 }
@@ -53,6 +54,7 @@ impl EventLoop {
             way,
             state: MqttState::new(window, true),
             ping: Box::pin(sleep(options.keep_alive())),
+            keep_alive: options.keep_alive(),
             options,
             requests,
             socket: None,
@@ -117,7 +119,10 @@ impl EventLoop {
         self.max_outgoing = said.max_packet_size;
         self.window = said.receive_max.map_or(self.window, |max| max.min(self.window));
         if let Some(seconds) = said.server_keep_alive {
-            self.options.set_keep_alive(Duration::from_secs(seconds.into()));
+            // 0 asks for none; ours does no harm.
+            self.keep_alive = Some(seconds)
+                .filter(|seconds| *seconds > 0)
+                .map_or(self.keep_alive, |seconds| Duration::from_secs(seconds.into()));
         }
         self.rest();
     }
@@ -159,7 +164,7 @@ impl EventLoop {
     }
 
     fn rest(&mut self) {
-        self.ping.as_mut().reset(Instant::now() + self.options.keep_alive());
+        self.ping.as_mut().reset(Instant::now() + self.keep_alive);
     }
 
     fn ask(&mut self, request: Request) -> Result<(), StateError> {

@@ -102,6 +102,18 @@ impl Fleet {
         places.map(holds).collect()
     }
 
+    /// Places that were taken for nothing: neither they nor their turns count.
+    pub(in crate::gateway) fn give_back(&self, places: &[(DeviceId, MessageId)], now: Timestamp) {
+        let mut inner = self.lock();
+        for (device, id) in places {
+            self.change(&mut inner, *device, now, |link| {
+                if link.in_hand.remove(id).is_some() {
+                    link.pace.refund(1);
+                }
+            });
+        }
+    }
+
     /// Messages left the hands of their devices, or never came there.
     pub(in crate::gateway) fn release(
         &self,

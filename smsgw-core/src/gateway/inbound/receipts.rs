@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::gateway::Shared;
 use crate::id::{DeviceId, ReportId};
-use crate::time::Timestamp;
 use crate::transport::{Address, Command, Downlink};
 
 /// The time between two receipts for one device. A device repeats what it has no receipt for after many seconds only.
@@ -17,7 +18,7 @@ pub(super) struct Receipts {
     /// Of each device that had a receipt within [`APART`], what was stored since then.
     stored: HashMap<DeviceId, Vec<ReportId>>,
     /// When each of these may have the next, the earliest first.
-    turns: VecDeque<(Timestamp, DeviceId)>,
+    turns: VecDeque<(Instant, DeviceId)>,
     /// Devices that had none.
     now: Vec<(DeviceId, ReportId)>,
 }
@@ -33,7 +34,7 @@ impl Receipts {
     }
 
     /// The receipts whose time has come, one a device; `all` of them where nobody waits any more.
-    pub(super) fn take_due(&mut self, now: Timestamp, all: bool) -> Vec<Downlink> {
+    pub(super) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Downlink> {
         let mut due = Vec::new();
         while let Some((_, device)) = self.turns.pop_front_if(|(at, _)| all || *at <= now) {
             let reports = self.stored.remove(&device).unwrap_or_default();
@@ -55,7 +56,7 @@ impl Receipts {
     pub(super) async fn due(&self, shared: &Shared) {
         let Some((at, _)) = self.turns.front() else { return std::future::pending().await };
         if !shared.stop.is_cancelled() {
-            let wait = tokio::time::sleep(shared.clock.now().until(*at));
+            let wait = tokio::time::sleep_until(*at);
             tokio::select! {
                 () = wait => {}
                 () = shared.stop.cancelled() => {}
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_first_goes_at_once_and_the_next_together() {
-        let (mut receipts, start) = (Receipts::default(), Timestamp::from_micros(1_000_000));
+        let (mut receipts, start) = (Receipts::default(), Instant::now());
         receipts.add(vec![(device(1), report(1)), (device(2), report(2)), (device(1), report(3))]);
         let first = ids(&receipts.take_due(start, false));
         assert_eq!(first[0], (Address::Native(device(1)), vec![report(1), report(3)]));
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_devices_that_say_nothing_more() {
-        let (mut receipts, start) = (Receipts::default(), Timestamp::from_micros(1_000_000));
+        let (mut receipts, start) = (Receipts::default(), Instant::now());
         receipts.add(vec![(device(1), report(1))]);
         assert_eq!(receipts.take_due(start, false).len(), 1);
         assert!(receipts.take_due(start + APART, false).is_empty());
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn at_the_end_nobody_waits() {
-        let (mut receipts, start) = (Receipts::default(), Timestamp::from_micros(1_000_000));
+        let (mut receipts, start) = (Receipts::default(), Instant::now());
         receipts.add(vec![(device(1), report(1))]);
         assert_eq!(receipts.take_due(start, false).len(), 1);
         receipts.add(vec![(device(1), report(2))]);
