@@ -57,12 +57,12 @@ impl Gateway {
         let mut settings = settings.to_vec();
         settings.push(("API_SECRET_KEY", "0123456789abcdef0123456789abcdef".into()));
         settings.push(("HTTP_ADDR", "127.0.0.1:0".into()));
-        settings.push(("MQTT_ADDR", "127.0.0.1:0".into()));
+        settings.push(("MQTT_LISTEN", "127.0.0.1:0".into()));
         if !settings.iter().any(|(name, _)| *name == "DATABASE_URL") {
             settings.push(("DATABASE_URL", format!("sqlite://{}", home.join("smsgw.db").display())));
         }
         if settings.iter().any(|(name, _)| *name == "MQTT_BROKER_HOST") {
-            settings.retain(|(name, _)| *name != "MQTT_ADDR");
+            settings.retain(|(name, _)| *name != "MQTT_LISTEN");
         }
         let command = || {
             // The kernel ends it with us, however we end.
