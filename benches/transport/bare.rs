@@ -8,9 +8,9 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use secrecy::ExposeSecret;
-use smsgw_core::transport::{Address, Command, Downlink};
+use smsgw_core::transport::Downlink;
+use smsgw_mqtt::measuring;
 use smsgw_mqtt::transport::MqttConfig;
-use smsgw_mqtt::wire::{self, Down, Sms};
 use tokio::runtime::Runtime;
 
 use crate::fixtures::mqtt::{Kind, Place};
@@ -73,18 +73,7 @@ impl Bare {
 
 /// What the transport makes of it.
 fn publication(downlink: &Downlink) -> (String, Vec<u8>) {
-    let Command::Send { message, .. } = &downlink.command else { panic!("a message") };
-    let sms = Sms {
-        id: message.id.to_string(),
-        to: message.to.expose().as_str().to_owned(),
-        body: message.body.expose().to_owned(),
-        sim: message.sim,
-        segments: u32::from(message.segments),
-        expires_at: Some(message.expires_at.to_string()),
-        attempt: message.attempts,
-    };
-    let Address::Native(device) = &downlink.address else { panic!("a native device") };
-    (wire::down_topic(&device.to_string()), wire::encode(&Down::Send(sms)))
+    measuring::write(downlink).expect("the native protocol has words for a message")
 }
 
 pub(crate) fn measure(c: &mut Criterion, runtime: &Runtime) {

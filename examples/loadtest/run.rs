@@ -10,7 +10,7 @@ use smsgw::time::{Clock, SystemClock};
 use smsgw_test_support::usage;
 
 use crate::Outcome;
-use crate::flags::{Queue, RunFlags};
+use crate::flags::RunFlags;
 use crate::gateway::{self, Gateway};
 use crate::http::Load;
 use crate::phones::Phones;
@@ -33,14 +33,7 @@ pub(crate) fn run(flags: RunFlags) -> Outcome<Report> {
     let home = tempfile::Builder::new().prefix("smsgw-loadtest-").tempdir()?;
     say("starting the servers and the gateway");
     let servers = Servers::start(&flags).map_err(|missing| missing.0)?;
-    let mut settings = servers.settings();
-    settings.push(("ALWAYS_QUEUE", flags.always_queue.to_string()));
-    if flags.queue == Queue::Postgres
-        && let Some(postgres) = &servers.postgres
-    {
-        settings.push(("BROKER_URL", postgres.url()));
-    }
-    let gateway = Gateway::start(&program, home.path(), &settings)?;
+    let gateway = Gateway::start(&program, home.path(), &servers.settings(&flags))?;
     let tally = Arc::new(Tally::new(flags.warmup + flags.messages));
     let mut phones = match flags.only_accept {
         true => None,

@@ -39,11 +39,14 @@ impl Servers {
         Ok(Self { postgres, redis, rabbitmq, mosquitto })
     }
 
-    /// The settings of a gateway on them.
-    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = Vec::new();
+    /// The settings of a gateway on them, as `flags` ask for it.
+    pub(crate) fn settings(&self, flags: &RunFlags) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("ALWAYS_QUEUE", flags.always_queue.to_string())];
         if let Some(postgres) = &self.postgres {
             settings.push(("DATABASE_URL", postgres.url()));
+            if flags.queue == Queue::Postgres {
+                settings.push(("BROKER_URL", postgres.url()));
+            }
         }
         if let Some(redis) = &self.redis {
             settings.push(("BROKER_URL", redis.url()));

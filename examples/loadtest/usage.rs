@@ -23,19 +23,6 @@ pub(crate) fn own_cpu() -> Duration {
     Duration::new(spent.tv_sec.try_into().unwrap_or(0), spent.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// The processes that have this parent, and the parent itself.
-pub(crate) fn with_children(parent: u32) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| *id == parent || parent_of(*id) == Some(parent)).collect()
-}
-
-fn parent_of(id: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // After the name, which stands in brackets and may hold anything: the state and the parent.
-    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
-}
-
 /// Memory in MiB: `VmRSS`, what a process has now, or `VmHWM`, the most that it ever had.
 pub(crate) fn memory(process: u32, field: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

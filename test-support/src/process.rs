@@ -109,7 +109,7 @@ fn send(id: u32, signal: Signal) {
 }
 
 /// The process and all its descendants.
-pub(crate) fn family(id: u32) -> Vec<u32> {
+pub fn family(id: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .into_iter()
         .flatten()

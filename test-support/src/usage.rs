@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::process::{family, stat};
+pub use crate::process::family;
+use crate::process::stat;
 
 /// The processor time that a process and all that it has started have used, in user and in kernel mode.
 pub fn cpu(process: u32) -> Duration {

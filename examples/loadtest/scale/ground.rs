@@ -11,10 +11,9 @@ use smsgw::sqlite::{SqliteConfig, SqliteStore};
 use smsgw::store::Store;
 use smsgw::time::SystemClock;
 use smsgw_test_support::Postgres;
+use smsgw_test_support::usage::family;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-
-use crate::usage;
 
 const FILLERS: u32 = 4;
 /// After how many rounds it is looked whether there is something to clean up.
@@ -54,7 +53,7 @@ impl Place {
         let file =
             std::fs::read_to_string(server.directory().join("data/postmaster.pid")).unwrap_or_default();
         let first = file.lines().next().and_then(|line| line.trim().parse().ok());
-        first.map(usage::with_children).unwrap_or_default()
+        first.map(family).unwrap_or_default()
     }
 }
 

@@ -50,27 +50,27 @@ impl Writer {
 
 /// Writes until the gateway is gone.
 pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Request>) {
-    let mut batch = Vec::new();
     while let Some(first) = requests.recv().await {
         let mut size = first.transitions.len();
-        batch.push(first);
+        let mut batch = vec![first];
         while size < BATCH {
             let Ok(next) = requests.try_recv() else { break };
             size += next.transitions.len();
             batch.push(next);
         }
-        write(&*store, batch.drain(..)).await;
+        write(&*store, batch).await;
     }
 }
 
-async fn write(store: &dyn Store, requests: impl ExactSizeIterator<Item = Request>) {
-    let mut requests: Vec<Request> = requests.collect();
-    if let [_] = requests[..]
-        && let Some(request) = requests.pop()
-    {
-        let outcomes = store.advance(&request.transitions).await;
-        return request.answer(outcomes);
-    }
+async fn write(store: &dyn Store, requests: Vec<Request>) {
+    // One caller's transitions are a batch as they are.
+    let requests = match <[Request; 1]>::try_from(requests) {
+        Ok([request]) => {
+            let outcomes = store.advance(&request.transitions).await;
+            return request.answer(outcomes);
+        }
+        Err(several) => several,
+    };
     let all: Vec<Transition> =
         requests.iter().flat_map(|request| request.transitions.iter().cloned()).collect();
     match store.advance(&all).await {

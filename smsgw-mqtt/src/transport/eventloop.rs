@@ -118,11 +118,9 @@ impl EventLoop {
         let Some(said) = &ack.properties else { return };
         self.max_outgoing = said.max_packet_size;
         self.window = said.receive_max.map_or(self.window, |max| max.min(self.window));
-        if let Some(seconds) = said.server_keep_alive {
-            // 0 asks for none; ours does no harm.
-            self.keep_alive = Some(seconds)
-                .filter(|seconds| *seconds > 0)
-                .map_or(self.keep_alive, |seconds| Duration::from_secs(seconds.into()));
+        // 0 asks for none; ours does no harm.
+        if let Some(seconds @ 1..) = said.server_keep_alive {
+            self.keep_alive = Duration::from_secs(seconds.into());
         }
         self.rest();
     }

@@ -116,8 +116,7 @@ impl Indexes {
         };
         let moved = self.write(row, next, now);
         if moved.to == State::Queued {
-            let Message { id, account, priority, device, .. } = row.message;
-            due.jobs.push(Job { id, account, priority, device });
+            due.jobs.push(Job::of(&row.message));
         } else if row.head().is_canceling()
             && let Some(device) = moved.device
         {
