@@ -1,5 +1,9 @@
 //! Administrative acts: finished once they are begun, and noted.
 
+pub(crate) mod devices;
+pub(crate) mod keys;
+pub(crate) mod tokens;
+
 use std::panic::resume_unwind;
 
 use smsgw_core::audit::Act;

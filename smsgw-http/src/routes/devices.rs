@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::device::Protocol;
 use smsgw_core::gateway::{DeviceStatus, NewDevice};
 use smsgw_core::id::DeviceId;
@@ -17,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Id;
-use crate::acts::whole;
+use crate::acts;
 use crate::auth::{Caller, DevicesAdmin, DevicesRead};
 use crate::fields::{Fields, FromFields, invalid, line, missing};
 use crate::json::JsonBody;
@@ -77,20 +76,10 @@ async fn create(
         protocol: request.protocol,
         rate_limit: request.rate_limit,
     };
-    let who = *caller;
-    whole(async move {
-        let made = api.handle.create_device(who.account, new).await.map(Some);
-        let device = api
-            .noted(made, |made| Act {
-                device: made.map(|device| device.id),
-                ..who.did(AuditAction::CreateDevice)
-            })
-            .await?;
-        let location = format!("/devices/{}", device.id);
-        let status = DeviceStatus { device, presence: Default::default() };
-        Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
-    })
-    .await
+    let device = acts::devices::create(api, *caller, new).await?;
+    let location = format!("/devices/{}", device.id);
+    let status = DeviceStatus { device, presence: Default::default() };
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
 }
 
 /// Look at a device
@@ -127,14 +116,8 @@ async fn update(
 ) -> Result<Response, Problem> {
     let patch =
         DevicePatch { name: request.name, description: request.description, rate_limit: request.rate_limit };
-    let who = *caller;
-    whole(async move {
-        let changed = api.handle.update_device(who.account, id, patch).await;
-        let status =
-            api.noted(changed, |_| Act { device: Some(id), ..who.did(AuditAction::UpdateDevice) }).await?;
-        Ok(Json(DeviceView::of(&status)).into_response())
-    })
-    .await
+    let status = acts::devices::update(api, *caller, id, patch).await?;
+    Ok(Json(DeviceView::of(&status)).into_response())
 }
 
 /// Remove a device and its API keys
@@ -151,13 +134,8 @@ async fn delete(
     caller: Caller<DevicesAdmin>,
     Id(id): Id<DeviceId>,
 ) -> Result<StatusCode, Problem> {
-    let who = *caller;
-    whole(async move {
-        let deleted = api.handle.delete_device(who.account, id).await.map(|deleted| deleted.then_some(()));
-        api.noted(deleted, |_| Act { device: Some(id), ..who.did(AuditAction::DeleteDevice) }).await?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    acts::devices::delete(api, *caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A device to make.

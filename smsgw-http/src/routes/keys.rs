@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::KeyId;
 use smsgw_core::time::Timestamp;
@@ -14,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::grace::RotateRequest;
 use super::{Id, Ids};
-use crate::acts::whole;
+use crate::acts;
 use crate::auth::{Caller, DevicesAdmin, DevicesRead};
 use crate::fields::{Fields, FromFields};
 use crate::json::JsonBody;
@@ -59,19 +58,8 @@ async fn create(
     Id(device): Id<DeviceId>,
     JsonBody(request): JsonBody<CreateKeyRequest>,
 ) -> Result<Response, Problem> {
-    let who = *caller;
-    whole(async move {
-        let made = api.handle.create_key(who.account, device, request.expires_at).await;
-        let (credential, key) = api
-            .noted(made, |made| Act {
-                device: Some(device),
-                target: made.map(|(_, key)| key.id.to_string()),
-                ..who.did(AuditAction::CreateKey)
-            })
-            .await?;
-        Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
-    })
-    .await
+    let (credential, key) = acts::keys::create(api, *caller, device, request.expires_at).await?;
+    Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
 }
 
 /// Replace an API key of a device by another
@@ -95,19 +83,8 @@ async fn rotate(
     Ids(device, key): Ids<DeviceId, KeyId>,
     JsonBody(RotateRequest { grace }): JsonBody<RotateRequest>,
 ) -> Result<Response, Problem> {
-    let who = *caller;
-    whole(async move {
-        let made = api.handle.rotate_key(who.account, device, key, grace).await;
-        let (credential, key) = api
-            .noted(made, |_| Act {
-                device: Some(device),
-                target: Some(key.to_string()),
-                ..who.did(AuditAction::RotateKey)
-            })
-            .await?;
-        Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
-    })
-    .await
+    let (credential, key) = acts::keys::rotate(api, *caller, device, key, grace).await?;
+    Ok((StatusCode::CREATED, Json(NewKeyView::of(&credential, &key))).into_response())
 }
 
 /// Revoke an API key of a device
@@ -125,18 +102,8 @@ async fn revoke(
     caller: Caller<DevicesAdmin>,
     Ids(device, key): Ids<DeviceId, KeyId>,
 ) -> Result<StatusCode, Problem> {
-    let who = *caller;
-    whole(async move {
-        let revoked = api.handle.revoke_key(who.account, device, key).await;
-        api.noted(revoked.map(|revoked| revoked.then_some(())), |_| Act {
-            device: Some(device),
-            target: Some(key.to_string()),
-            ..who.did(AuditAction::RevokeKey)
-        })
-        .await?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    acts::keys::revoke(api, *caller, device, key).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An API key to make.

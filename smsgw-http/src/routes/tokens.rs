@@ -4,18 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use smsgw_core::account::{Scope, Scopes, Token};
-use smsgw_core::audit::{Act, AuditAction};
-use smsgw_core::gateway::NewToken;
+use smsgw_core::account::Scope;
 use smsgw_core::key::KeyId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Id;
 use super::grace::RotateRequest;
-use crate::acts::whole;
-use crate::auth::{AnyToken, Caller, Who, lacking};
-use crate::fields::invalid;
+use crate::acts;
+use crate::auth::{AnyToken, Caller};
 use crate::json::JsonBody;
 use crate::page::{List, Parameters};
 use crate::problem::Problem;
@@ -24,7 +21,7 @@ use crate::views::{NewTokenView, TokenView};
 
 mod request;
 
-use request::CreateTokenRequest;
+pub(crate) use request::CreateTokenRequest;
 
 pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(rotate))
@@ -68,36 +65,8 @@ async fn create(
     caller: Caller<AnyToken>,
     JsonBody(request): JsonBody<CreateTokenRequest>,
 ) -> Result<Response, Problem> {
-    let who = *caller;
-    let id = request.user_id.unwrap_or(who.account);
-    let absent = || Problem::not_found().at("/user_id");
-    if id != who.account && !who.scopes.contains(Scope::Admin) {
-        return Err(absent());
-    }
-    let account = api.handle.account(id).await?.ok_or_else(absent)?;
-    if account.closed_at.is_some() {
-        return Err(invalid("user_id", "this account is closed"));
-    }
-    let allowed = account.role.scopes();
-    let scopes = request.scopes.unwrap_or_else(|| who.scopes.and(allowed));
-    within(&api, &who, scopes, AuditAction::CreateToken, id.to_string())?;
-    if let Some(scope) = missing(allowed, scopes) {
-        return Err(invalid("scopes", format!("the role of the account does not allow {scope}")));
-    }
-    // One that ends makes none that outlives it.
-    let expires_at = [request.expires_at, who.ends_at].into_iter().flatten().min();
-    let new = NewToken { name: request.name, scopes, expires_at };
-    whole(async move {
-        let made = api.handle.create_token(id, new).await.map(Some);
-        let (credential, token) = api
-            .noted(made, |made| Act {
-                target: made.map(|(_, token)| token.id.to_string()),
-                ..who.did(AuditAction::CreateToken)
-            })
-            .await?;
-        Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
-    })
-    .await
+    let (credential, token) = acts::tokens::create(api, *caller, request).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
 }
 
 /// Revoke a token
@@ -115,22 +84,8 @@ async fn revoke(
     caller: Caller<AnyToken>,
     Id(id): Id<KeyId>,
 ) -> Result<StatusCode, Problem> {
-    let who = *caller;
-    let token = find(&api, &who, id).await?;
-    if id != who.token && !who.scopes.contains(Scope::Admin) {
-        within(&api, &who, token.scopes, AuditAction::RevokeToken, id.to_string())?;
-    }
-    whole(async move {
-        let revoked = api.handle.revoke_token(token.account, id).await;
-        api.tokens.forget(token.account, Some(id));
-        api.noted(revoked.map(|revoked| revoked.then_some(())), |_| Act {
-            target: Some(id.to_string()),
-            ..who.did(AuditAction::RevokeToken)
-        })
-        .await?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    acts::tokens::revoke(api, *caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Replace a token by another that opens the same
@@ -149,38 +104,6 @@ async fn rotate(
     Id(id): Id<KeyId>,
     JsonBody(RotateRequest { grace }): JsonBody<RotateRequest>,
 ) -> Result<Response, Problem> {
-    let who = *caller;
-    let token = find(&api, &who, id).await?;
-    if id != who.token {
-        within(&api, &who, token.scopes, AuditAction::RotateToken, id.to_string())?;
-    }
-    whole(async move {
-        let made = api.handle.rotate_token(token.account, id, grace).await;
-        api.tokens.forget(token.account, Some(id));
-        let (credential, token) = api
-            .noted(made, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::RotateToken) })
-            .await?;
-        Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
-    })
-    .await
-}
-
-/// A token of the caller's account, or of any where the caller manages all.
-async fn find(api: &Api, who: &Who, id: KeyId) -> Result<Token, Problem> {
-    let found = api.handle.token(id).await?.map(|(token, _)| token);
-    let seen = |token: &Token| token.account == who.account || who.scopes.contains(Scope::Admin);
-    found.filter(seen).ok_or_else(Problem::not_found)
-}
-
-/// Refuses, and notes, that somebody gets at what their own token does not open.
-fn within(api: &Api, who: &Who, scopes: Scopes, action: AuditAction, target: String) -> Result<(), Problem> {
-    let Some(scope) = missing(who.scopes, scopes) else { return Ok(()) };
-    let refused = Some(format!("no scope {scope}"));
-    api.audit.note(Act { refused, target: Some(target), ..who.did(action) });
-    Err(lacking(scope))
-}
-
-/// The first of `wanted` that is not in `had`.
-fn missing(had: Scopes, wanted: Scopes) -> Option<Scope> {
-    wanted.iter().find(|scope| !had.contains(*scope))
+    let (credential, token) = acts::tokens::rotate(api, *caller, id, grace).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenView::of(&credential, &token))).into_response())
 }

@@ -18,18 +18,18 @@ const MAX_LIFE: Duration = Duration::from_secs(3_652 * 24 * 60 * 60);
 pub(crate) struct CreateTokenRequest {
     /// What you call it; no control characters.
     #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "laptop")]
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What it opens, with a space between: `messages:read`, `messages:write`, `devices:read`, `devices:admin`,
     /// `inbox:read`, `admin`, `broker`. Where nothing is said, what the token opens that it is made with, as far as the
     /// role of its account allows.
     #[schema(value_type = Option<String>, min_length = 1, example = "messages:read messages:write")]
-    pub(super) scopes: Option<Scopes>,
+    pub(crate) scopes: Option<Scopes>,
     /// From when on it is refused, at most ten years from now; never where there is none.
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub(super) expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// The account that it acts for; your own where there is none.
     #[schema(value_type = Option<String>, format = "uuid")]
-    pub(super) user_id: Option<AccountId>,
+    pub(crate) user_id: Option<AccountId>,
 }
 
 impl FromFields for CreateTokenRequest {
