@@ -31,6 +31,11 @@ impl Place {
         }
     }
 
+    /// Where a phone had better connect: with TLS, where there is that.
+    pub(crate) fn for_devices(&self) -> Option<&str> {
+        self.tls.as_deref().or(self.plain.as_deref())
+    }
+
     /// `admin` is the token of an administrator who was made just now: nobody is shown it again.
     pub(crate) fn announce(&self, demo: Option<&Demo>, admin: Option<&Credential>, is_json: bool) {
         match is_json {
@@ -64,7 +69,7 @@ impl Place {
         if let Some(demo) = demo {
             devices.push_str(&format!("  ({} simulated)", demo.devices.len()));
         }
-        println!("smsgw is ready\n\n  API page  {http}/docs\n  devices   {devices}");
+        println!("smsgw is ready\n\n  dashboard {http}/\n  API page  {http}/docs\n  devices   {devices}");
         let Some(Demo { token, .. }) = demo else {
             println!("  store     {store}\n  queue     {queue}\n  token     `gateway token` makes one\n");
             if let Some(admin) = admin {

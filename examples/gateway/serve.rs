@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smsgw::audit::AuditLog;
 use smsgw::gateway::Gateway;
-use smsgw::http::ApiConfig;
+use smsgw::http::{ApiConfig, DashboardConfig};
 use smsgw::time::SystemClock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,7 +62,8 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
     let phones = phones::start(devices, &way, &settings.data)?;
     let admin = admin::ensure(&running.handle(), &settings).await?;
     place.announce(demo.as_ref(), admin.as_ref(), is_json);
-    let api = ApiConfig { account_rate: settings.account_rate, guard };
+    let dashboard = DashboardConfig { devices_connect_to: place.for_devices().map(str::to_owned) };
+    let api = ApiConfig { account_rate: settings.account_rate, guard, dashboard };
     let router = smsgw::http::router_with(running.handle(), api);
 
     tokio::select! {

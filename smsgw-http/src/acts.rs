@@ -2,6 +2,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod keys;
+pub(crate) mod messages;
 pub(crate) mod tokens;
 
 use std::panic::resume_unwind;

@@ -69,8 +69,15 @@ impl<N> Deref for Caller<N> {
 impl<N: Need> FromRequestParts<Api> for Caller<N> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Self::admit(parts, api, presented(&parts.headers)?).await
+    }
+}
+
+impl<N: Need> Caller<N> {
+    /// Whoever sent this request with what they present, if it opens what the route needs.
+    pub(crate) async fn admit(parts: &Parts, api: &Api, presented: Presented<'_>) -> Result<Self, Problem> {
         let origin = Origin::of(parts);
-        let principal = api.tokens.check(presented(&parts.headers)?, &origin).await?;
+        let principal = api.tokens.check(presented, &origin).await?;
         let who = Who {
             account: principal.account,
             token: principal.token,

@@ -45,7 +45,7 @@ impl<T: FromFields> FromRequest<Api> for JsonBody<T> {
         if !typed && !T::MAY_BE_ABSENT {
             return Err(unsupported());
         }
-        let text = read(&parts.headers, body).await?;
+        let text = read_body(&parts.headers, body).await?;
         let mut fields = match T::MAY_BE_ABSENT && matches!(text.trim_ascii(), b"" | b"null") {
             true => Fields::default(),
             false if typed && T::MAY_HAVE_MORE => Fields::open(parse(&text)?),
@@ -69,7 +69,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body whole, within the bounds above.
-async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::BodyTooLarge, "a body has at most 65536 bytes");
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     // Who waits to be asked for the body has not sent it yet.

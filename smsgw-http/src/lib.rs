@@ -3,6 +3,8 @@
 mod acts;
 mod auth;
 mod config;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod fields;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -19,6 +21,6 @@ mod schema;
 mod serve;
 mod views;
 
-pub use config::ApiConfig;
+pub use config::{ApiConfig, DashboardConfig};
 pub use router::{openapi, router, router_with};
 pub use serve::{ServeConfig, ServeTls, serve, serve_with};

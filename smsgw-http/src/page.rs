@@ -67,6 +67,12 @@ impl Parameters {
         }
     }
 
+    /// Without those that are empty, as a form sends those that nobody has filled in.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn filled(self) -> Self {
+        Self(self.0.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    }
+
     /// Refuses what is twice there or not in `known`.
     pub(crate) fn only(self, known: &[&str]) -> Result<Self, Problem> {
         for (index, (name, _)) in self.0.iter().enumerate() {
@@ -81,7 +87,8 @@ impl Parameters {
         Ok(self)
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// A parameter as it was given.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
@@ -111,9 +118,17 @@ impl Parameters {
 
     /// A point in time.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        self.read(name, "a time as RFC 3339 writes it, as 2026-01-02T03:04:05Z", |text| {
-            Timestamp::parse(&text.replace(' ', "+"))
-        })
+        self.time_in(name, |text| text.replace(' ', "+"))
+    }
+
+    /// A point in time, after `in_full` has written it as RFC 3339 does.
+    pub(crate) fn time_in(
+        &self,
+        name: &str,
+        in_full: impl FnOnce(&str) -> String,
+    ) -> Result<Option<Timestamp>, Problem> {
+        let expected = "a time as RFC 3339 writes it, as 2026-01-02T03:04:05Z";
+        self.read(name, expected, |text| Timestamp::parse(&in_full(text)))
     }
 
     /// How many rows.

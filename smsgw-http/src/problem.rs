@@ -198,6 +198,30 @@ impl Problem {
         Self { close: true, ..self }
     }
 
+    /// Its code.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What to do about it.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The field that it is about.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
+    }
+
+    /// After how many seconds it may work, where that is known.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// What stands in for an answer that a library gave in words of its own.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
@@ -278,13 +302,26 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Marks an answer that says in its own way what is wrong, as a page does.
+#[cfg(feature = "dashboard")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dressed;
+
+fn is_dressed(response: &Response) -> bool {
+    let is_json = |value: &HeaderValue| value.as_bytes().ends_with(b"json");
+    #[cfg(feature = "dashboard")]
+    if response.extensions().get::<Dressed>().is_some() {
+        return true;
+    }
+    response.headers().get(CONTENT_TYPE).is_some_and(is_json)
+}
+
 /// Puts a problem in the place of a refusal that a library answered without one: an unknown route, a wrong method, a
 /// missing file of the documentation. Its headers stay, so that `Allow` does.
 pub(crate) fn dress(response: Response) -> Response {
     let status = response.status();
-    let is_json = |value: &HeaderValue| value.as_bytes().ends_with(b"json");
     let refused = status.is_client_error() || status.is_server_error();
-    if !refused || response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+    if !refused || is_dressed(&response) {
         return response;
     }
     let (dull, _) = response.into_parts();

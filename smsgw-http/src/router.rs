@@ -84,8 +84,10 @@ pub fn router(handle: Handle) -> Router {
 /// As [`router`], with more than a gateway.
 pub fn router_with(handle: Handle, config: ApiConfig) -> Router {
     let (routes, document) = documented().split_for_parts();
+    let routes = routes.merge(routes::docs::router(&schema::to_json(document)));
+    #[cfg(feature = "dashboard")]
+    let routes = routes.merge(crate::dashboard::router());
     routes
-        .merge(routes::docs::router(&schema::to_json(document)))
         .with_state(Api::new(handle, config))
         .layer(from_fn(edge))
 }

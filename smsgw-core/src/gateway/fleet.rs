@@ -35,7 +35,7 @@ use crate::transport::{Address, TopicKey};
 const ORIGINAL_RATE: &str = "20/s";
 
 /// How many messages a device may have in hand that it has not acknowledged. No broker queue overflows below that.
-pub(super) const WINDOW: usize = 16;
+pub const WINDOW: usize = 16;
 
 /// What a gateway sees of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

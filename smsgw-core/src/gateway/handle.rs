@@ -6,6 +6,7 @@ mod keys;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
@@ -44,15 +45,34 @@ pub enum Submitted {
     UnknownDevice,
 }
 
-/// Whether each backend can serve now; the error says what to do where it cannot.
+/// Whether each backend can serve now.
 #[derive(Debug)]
 pub struct Health {
-    /// The store, by its name.
-    pub store: (String, Result<()>),
-    /// The queue, by its name.
-    pub queue: (String, Result<()>),
-    /// The transport, by its name.
-    pub transport: (String, Result<()>),
+    /// Where messages are kept.
+    pub store: BackendHealth,
+    /// Where work waits.
+    pub queue: BackendHealth,
+    /// The way to the devices.
+    pub transport: BackendHealth,
+}
+
+/// Whether a backend can serve now.
+#[derive(Debug)]
+pub struct BackendHealth {
+    /// Its name.
+    pub name: String,
+    /// The error says what to do where it cannot.
+    pub ready: Result<()>,
+    /// How long it took to say so.
+    pub round_trip: Duration,
+}
+
+impl BackendHealth {
+    async fn of(backend: &impl fmt::Display, ready: impl Future<Output = Result<()>>) -> Self {
+        let begun = Instant::now();
+        let ready = ready.await;
+        Self { name: backend.to_string(), ready, round_trip: begun.elapsed() }
+    }
 }
 
 impl Handle {
@@ -158,13 +178,13 @@ impl Handle {
 
     /// Asks each backend whether it can serve now.
     pub async fn health(&self) -> Health {
-        let (store, queue, transport) =
-            tokio::join!(self.0.store.ready(), self.0.queue.ready(), self.0.transport.ready());
-        Health {
-            store: (self.0.store.to_string(), store),
-            queue: (self.0.queue.to_string(), queue),
-            transport: (self.0.transport.to_string(), transport),
-        }
+        let Shared { store, queue, transport, .. } = &*self.0;
+        let (store, queue, transport) = tokio::join!(
+            BackendHealth::of(store, store.ready()),
+            BackendHealth::of(queue, queue.ready()),
+            BackendHealth::of(transport, transport.ready()),
+        );
+        Health { store, queue, transport }
     }
 
     /// The time by the gateway's clock.

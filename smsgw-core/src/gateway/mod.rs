@@ -35,8 +35,8 @@ use tokio_util::task::TaskTracker;
 pub use builder::GatewayBuilder;
 pub use cancel::Cancellation;
 pub use drain::Running;
-pub use fleet::Presence;
-pub use handle::{DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
+pub use fleet::{Presence, WINDOW};
+pub use handle::{BackendHealth, DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
 
 use self::broker_accounts::BrokerAccounts;
 use self::dispatched::Words;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use smsgw_core::audit::AuditAction;
+use smsgw_core::id::AccountId;
 use smsgw_core::store::AuditQuery;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,7 @@ use crate::router::Api;
 use crate::views::AuditView;
 
 /// The name of the list in its cursors.
-const LIST: &str = "audit";
+pub(crate) const LIST: &str = "audit";
 
 pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(list))
@@ -47,7 +48,13 @@ async fn list(
 ) -> Result<Response, Problem> {
     let known = ["action", "outcome", "user_id", "key_id", "device_id", "from", "until", "limit", "cursor"];
     let given = parameters.only(&known)?;
-    let query = AuditQuery {
+    let page = api.handle.audit(&query(&given, caller.account, given.limit()?)?).await?;
+    Ok(Json(List::page(LIST, caller.account, &page, AuditView::of)).into_response())
+}
+
+/// What `given` asks for, `limit` a page; `account` is who asks.
+pub(crate) fn query(given: &Parameters, account: AccountId, limit: usize) -> Result<AuditQuery, Problem> {
+    Ok(AuditQuery {
         action: given.read("action", "the name of an action, as authenticate", AuditAction::parse)?,
         refused: given.read("outcome", "refused or done", |text| match text {
             "refused" => Some(true),
@@ -59,9 +66,7 @@ async fn list(
         device: given.parse("device_id")?,
         from: given.time("from")?,
         until: given.time("until")?,
-        after: given.cursor(LIST, caller.account)?,
-        ..AuditQuery::new(given.limit()?)
-    };
-    let page = api.handle.audit(&query).await?;
-    Ok(Json(List::page(LIST, caller.account, &page, AuditView::of)).into_response())
+        after: given.cursor(LIST, account)?,
+        ..AuditQuery::new(limit)
+    })
 }

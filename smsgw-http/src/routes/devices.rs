@@ -70,13 +70,7 @@ async fn create(
     caller: Caller<DevicesAdmin>,
     JsonBody(request): JsonBody<CreateDeviceRequest>,
 ) -> Result<Response, Problem> {
-    let new = NewDevice {
-        name: request.name,
-        description: request.description,
-        protocol: request.protocol,
-        rate_limit: request.rate_limit,
-    };
-    let device = acts::devices::create(api, *caller, new).await?;
+    let device = acts::devices::create(api, *caller, request.into_device()).await?;
     let location = format!("/devices/{}", device.id);
     let status = DeviceStatus { device, presence: Default::default() };
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(DeviceView::of(&status))).into_response())
@@ -114,9 +108,7 @@ async fn update(
     Id(id): Id<DeviceId>,
     JsonBody(request): JsonBody<UpdateDeviceRequest>,
 ) -> Result<Response, Problem> {
-    let patch =
-        DevicePatch { name: request.name, description: request.description, rate_limit: request.rate_limit };
-    let status = acts::devices::update(api, *caller, id, patch).await?;
+    let status = acts::devices::update(api, *caller, id, request.into_patch()).await?;
     Ok(Json(DeviceView::of(&status)).into_response())
 }
 
@@ -173,6 +165,14 @@ impl FromFields for CreateDeviceRequest {
     }
 }
 
+impl CreateDeviceRequest {
+    /// The device that is asked for.
+    pub(crate) fn into_device(self) -> NewDevice {
+        let Self { name, description, protocol, rate_limit } = self;
+        NewDevice { name, description, protocol, rate_limit }
+    }
+}
+
 /// What to change of a device.
 #[derive(ToSchema)]
 pub(crate) struct UpdateDeviceRequest {
@@ -208,5 +208,13 @@ impl FromFields for UpdateDeviceRequest {
                 .removable("description", |fields| line(fields, "description", 0, MAX_DESCRIPTION))?,
             rate_limit: fields.removable("rate_limit", |fields| fields.parse("rate_limit"))?,
         })
+    }
+}
+
+impl UpdateDeviceRequest {
+    /// The change that is asked for.
+    pub(crate) fn into_patch(self) -> DevicePatch {
+        let Self { name, description, rate_limit } = self;
+        DevicePatch { name, description, rate_limit }
     }
 }

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::middleware::map_response;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -26,12 +26,14 @@ pub(crate) fn router(document: &str) -> Router<Api> {
     // The validator is another host's: the page asks nobody but us.
     let page =
         SwaggerUi::new("/docs").config(Config::from(DOCUMENT).validator_url("none").try_it_out_enabled(true));
-    Router::from(page)
+    let pages = Router::from(page)
         .route_layer(map_response(confine))
         .route(DOCUMENT, get(|| async move { ([(CONTENT_TYPE, "application/json")], document) }))
-        .route("/problems", get(problems))
-        // Whoever opens the address alone is shown what is here.
-        .route("/", get(async || Redirect::temporary("/docs")))
+        .route("/problems", get(problems));
+    // Whoever opens the address alone is shown what is here.
+    #[cfg(not(feature = "dashboard"))]
+    let pages = pages.route("/", get(async || axum::response::Redirect::temporary("/docs")));
+    pages
 }
 
 /// Lets the page load its own parts, and ask this API.

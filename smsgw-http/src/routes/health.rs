@@ -9,6 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use smsgw_core::error::{Error, ErrorKind, Result};
+use smsgw_core::gateway::{BackendHealth, Health};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,10 +43,8 @@ async fn live() -> Json<LiveView> {
     ),
 )]
 async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
-    let health = timeout(PATIENCE, api.handle.health())
-        .await
-        .map_err(|_| Error::new(ErrorKind::Timeout, "gateway", "ask the backends for their health"))?;
-    let ready = [&health.store, &health.queue, &health.transport].iter().all(|(_, result)| result.is_ok());
+    let health = ask(&api).await?;
+    let ready = [&health.store, &health.queue, &health.transport].iter().all(|backend| backend.ready.is_ok());
     let view = ReadyView {
         status: word(ready),
         store: BackendView::of(health.store),
@@ -56,6 +55,13 @@ async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
         true => Json(view).into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], Json(view)).into_response(),
     })
+}
+
+/// Asks the backends, which must say it in time.
+pub(crate) async fn ask(api: &Api) -> Result<Health> {
+    timeout(PATIENCE, api.handle.health())
+        .await
+        .map_err(|_| Error::new(ErrorKind::Timeout, "gateway", "ask the backends for their health"))
 }
 
 fn word(ready: bool) -> &'static str {
@@ -102,7 +108,7 @@ struct BackendView {
 }
 
 impl BackendView {
-    fn of((name, result): (String, Result<()>)) -> Self {
-        Self { name, status: word(result.is_ok()), error: result.err().map(|error| error.to_string()) }
+    fn of(BackendHealth { name, ready, .. }: BackendHealth) -> Self {
+        Self { name, status: word(ready.is_ok()), error: ready.err().map(|error| error.to_string()) }
     }
 }

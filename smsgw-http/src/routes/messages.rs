@@ -8,16 +8,16 @@ use axum::http::header::LOCATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::gateway::{Cancellation, Submitted};
 use smsgw_core::id::{AccountId, MessageId};
+use smsgw_core::message::{Message, NewMessage};
 use smsgw_core::state::State as Status;
-use smsgw_core::store::{Erased, MessageQuery};
+use smsgw_core::store::MessageQuery;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Id;
-use crate::acts::whole;
+use crate::acts;
 use crate::auth::{Caller, MessagesRead, MessagesWrite};
 use crate::json::JsonBody;
 use crate::page::{List, Parameters};
@@ -92,16 +92,17 @@ async fn send_original(
 
 async fn submit(api: &Api, sender: Sender, request: SendRequest) -> Result<Response, Problem> {
     let Sender { account, key, run } = sender;
-    let keyed = key.is_some();
-    let message = request.into_message(account, key);
-    let submitted = api.handle.submit(vec![message]).await?.pop();
+    let message = accept(api, request.into_message(account, key)).await?;
     drop(run);
-    match submitted {
-        Some(Submitted::Accepted(message) | Submitted::Duplicate(message)) => {
-            let location = format!("/messages/{}", message.id);
-            Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(&message)))
-                .into_response())
-        }
+    let location = format!("/messages/{}", message.id);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(&message))).into_response())
+}
+
+/// The message as it is now, once it is stored.
+pub(crate) async fn accept(api: &Api, message: NewMessage) -> Result<Message, Problem> {
+    let keyed = message.idempotency_key.is_some();
+    match api.handle.submit(vec![message]).await?.pop() {
+        Some(Submitted::Accepted(message) | Submitted::Duplicate(message)) => Ok(message),
         Some(Submitted::Mismatch) if keyed => Err(Problem::new(
             Code::IdempotencyMismatch,
             "give another request another Idempotency-Key and id",
@@ -225,17 +226,8 @@ async fn erase(
     caller: Caller<MessagesWrite>,
     Id(id): Id<MessageId>,
 ) -> Result<StatusCode, Problem> {
-    let who = *caller;
-    whole(async move {
-        let erased = api.handle.erase_message(who.account, id).await;
-        if matches!(erased, Ok(Some(Erased::NotOver))) {
-            return Err(Problem::new(Code::NotOver, "cancel it first, or wait for its end"));
-        }
-        api.noted(erased, |_| Act { target: Some(id.to_string()), ..who.did(AuditAction::EraseMessage) })
-            .await?;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
+    acts::messages::erase(api, *caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whoever sends a message, and the header `Idempotency-Key`, taken as it is written. While the request is under way no

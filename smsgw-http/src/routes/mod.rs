@@ -13,6 +13,9 @@ pub(crate) mod segments;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use grace::RotateRequest;
+
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};

@@ -27,6 +27,10 @@ use crate::headers;
 /// For how long browsers use TLS only, once they were here with it: half a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
+/// Marks a request that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsTls;
+
 /// What all connections of a server have in common.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -84,6 +88,9 @@ async fn answer(
         response
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if server.is_tls {
+            request.extensions_mut().insert(IsTls);
+        }
         server.router.clone().call(request.map(Body::new)).await?
     };
     if server.is_tls {
