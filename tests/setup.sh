@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, and says so: a C compiler, curl, three Python virtual environments (in two of them
 # the device of the original protocol runs on the versions of paho-mqtt that are in use, in the third the API's description is
-# tried out), valgrind, which counts instructions, and the servers that the tests start for themselves. Nothing is touched but
-# .venv-* and Debian's packages, where these are missing; no service of the machine is started or changed.
+# tried out), valgrind, which counts instructions, Chromium and Node.js, which try the dashboard, and the servers that the tests
+# start for themselves. Nothing is touched but
+# .venv-*, tests/browser/node_modules and Debian's packages, where these are missing; no service of the machine is started or changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,9 +17,11 @@ has curl || needed+=(curl)
 has_venv || needed+=(python3 python3-venv)
 # Tests of a server or of valgrind that is missing are skipped, unless SMSGW_TEST_REQUIRE names it.
 has_postgres || skipped+=(postgresql)
-for program in redis-server rabbitmq-server mosquitto valgrind; do
+for program in redis-server rabbitmq-server mosquitto valgrind chromium; do
     has "$program" || skipped+=("$program")
 done
+
+has npm || skipped+=(nodejs npm)
 
 packages=("${needed[@]}" "${skipped[@]}")
 if [ ${#packages[@]} -gt 0 ]; then
@@ -55,4 +58,10 @@ if ! "$venv/bin/python" -c "import importlib.metadata as m; assert m.version('sc
     rm -rf "$venv"
     /usr/bin/python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+fi
+
+# Drives the browser, and looks at what it shows. Nothing of these packages runs while they are installed.
+if has npm && ! cmp -s tests/browser/package-lock.json tests/browser/node_modules/.installed; then
+    echo "installing the modules of tests/browser" >&2
+    (cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.installed)
 fi

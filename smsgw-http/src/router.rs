@@ -87,9 +87,7 @@ pub fn router_with(handle: Handle, config: ApiConfig) -> Router {
     let routes = routes.merge(routes::docs::router(&schema::to_json(document)));
     #[cfg(feature = "dashboard")]
     let routes = routes.merge(crate::dashboard::router());
-    routes
-        .with_state(Api::new(handle, config))
-        .layer(from_fn(edge))
+    routes.with_state(Api::new(handle, config)).layer(from_fn(edge))
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON.

@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::config::{ServeConfig, ServeTls};
-#[cfg(feature = "dashboard")]
-pub(crate) use self::connection::IsTls;
 use self::connection::Server;
+#[cfg(feature = "dashboard")]
+pub(crate) use self::connection::{IsTls, Leaving};
 use self::crowd::Crowd;
 use self::places::{Place, Places};
 

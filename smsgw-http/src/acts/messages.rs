@@ -15,7 +15,8 @@ pub(crate) async fn erase(api: Api, who: Who, id: MessageId) -> Result<(), Probl
         if matches!(erased, Ok(Some(Erased::NotOver))) {
             return Err(Problem::new(Code::NotOver, "cancel it first, or wait for its end"));
         }
-        let act = |_: Option<&Erased>| Act { target: Some(id.to_string()), ..who.did(AuditAction::EraseMessage) };
+        let act =
+            |_: Option<&Erased>| Act { target: Some(id.to_string()), ..who.did(AuditAction::EraseMessage) };
         api.noted(erased, act).await.map(drop)
     })
     .await

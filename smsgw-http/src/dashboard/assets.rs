@@ -29,11 +29,10 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 7] = assets! {
+static ASSETS: [Asset; 6] = assets! {
     "htmx.min.js": SCRIPT,
-    "sse.min.js": SCRIPT,
     "uplot.min.js": SCRIPT,
-    "chart.js": SCRIPT,
+    "dashboard.js": SCRIPT,
     "uplot.min.css": STYLE,
     "dashboard.css": STYLE,
     "icon.svg": "image/svg+xml",

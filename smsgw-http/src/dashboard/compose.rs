@@ -2,8 +2,8 @@
 //! would send it.
 
 use axum::extract::State;
-use axum::http::header::HOST;
 use axum::http::HeaderMap;
+use axum::http::header::HOST;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::json;
@@ -147,8 +147,13 @@ fn counted(form: &Form, headers: &HeaderMap) -> Markup {
 
 fn curl(form: &Form, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8000");
-    let scheme = if headers.get("origin").is_some_and(|origin| origin.as_bytes().starts_with(b"https:")) { "https" } else { "http" };
-    let mut message = json!({"to": form.get("to").unwrap_or("+5351234567"), "body": form.get("body").unwrap_or_default()});
+    let scheme = if headers.get("origin").is_some_and(|origin| origin.as_bytes().starts_with(b"https:")) {
+        "https"
+    } else {
+        "http"
+    };
+    let mut message =
+        json!({"to": form.get("to").unwrap_or("+5351234567"), "body": form.get("body").unwrap_or_default()});
     for name in ["device_id", "priority"] {
         if let Some(value) = form.get(name).filter(|value| *value != "normal") {
             message[name] = value.into();

@@ -62,7 +62,8 @@ async fn listed(
     refused: Option<(&Form, &Problem)>,
 ) -> Result<Markup, Refusal> {
     let found = api.handle.devices(who.account, after, ROWS).await?;
-    let older = found.next.map(|cursor| format!("/dashboard/devices?cursor={}", encode(LIST, who.account, cursor)));
+    let older =
+        found.next.map(|cursor| format!("/dashboard/devices?cursor={}", encode(LIST, who.account, cursor)));
     Ok(html! {
         h1 { "Devices" }
         div #devices hx-get="/dashboard/devices" hx-trigger=[after.is_none().then_some("every 2s")] hx-select="#devices > *"

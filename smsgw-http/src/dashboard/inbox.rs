@@ -26,7 +26,8 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let given = parameters.filled().only(&["device_id", "cursor"])?;
     let after = given.cursor(LIST, visitor.account)?;
-    let query = InboxQuery { account: visitor.account, device: given.parse("device_id")?, after, limit: ROWS };
+    let query =
+        InboxQuery { account: visitor.account, device: given.parse("device_id")?, after, limit: ROWS };
     let found = api.handle.inbox(&query).await?;
     let devices = devices(&api, &visitor).await?;
     let device = query.device.map(|device| format!("device_id={device}&")).unwrap_or_default();

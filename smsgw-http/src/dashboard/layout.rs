@@ -18,7 +18,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'",
 );
 /// htmx writes no style into the page, evaluates nothing, and asks nobody else.
-const HTMX: &str = r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
+const HTMX: &str =
+    r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
 
 /// The pages that the navigation leads to, and the scope that each needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(super) fn page_as(status: StatusCode, who: &Who, place: Place, title: &str, 
                 }
             }
         }
-        form.sign-out method="post" action="/dashboard/sign-out" { button.plain type="submit" { "Sign out" } }
+        form.leave method="post" action="/dashboard/sign-out" { button.plain type="submit" { "Sign out" } }
     };
     whole(status, title, top, body)
 }
@@ -87,11 +88,11 @@ fn whole(status: StatusCode, title: &str, top: Markup, body: Markup) -> Response
                 link rel="icon" type="image/svg+xml" href=(address("icon.svg"));
                 link rel="stylesheet" href=(address("uplot.min.css"));
                 link rel="stylesheet" href=(address("dashboard.css"));
-                @for script in ["htmx.min.js", "sse.min.js", "uplot.min.js", "chart.js"] {
+                @for script in ["htmx.min.js", "uplot.min.js", "dashboard.js"] {
                     script src=(address(script)) defer {}
                 }
             }
-            body hx-ext="sse" {
+            body {
                 a.skip href="#main" { "To the content" }
                 header { a.brand href="/" { "smsgw" } (top) }
                 main #main tabindex="-1" { (body) }

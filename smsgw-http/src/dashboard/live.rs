@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,13 +15,15 @@ use smsgw_core::id::{AccountId, MessageId};
 use smsgw_core::store::Moved;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
 use super::session::Visitor;
 use crate::auth::MessagesRead;
 use crate::page::Parameters;
 use crate::router::Api;
+use crate::serve::Leaving;
 
 /// The shortest time between two events.
 const PACE: Duration = Duration::from_millis(500);
@@ -31,6 +34,7 @@ const LIFE: Duration = Duration::from_secs(60);
 pub(super) async fn stream(
     State(api): State<Api>,
     visitor: Visitor<MessagesRead>,
+    leaving: Option<Extension<Leaving>>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let given = parameters.only(&["message"])?;
@@ -40,9 +44,13 @@ pub(super) async fn stream(
         moves: api.handle.observe(),
         next: Instant::now(),
         end: Instant::now() + LIFE,
+        leaving: leaving.map_or_else(CancellationToken::new, |Extension(Leaving(leaving))| leaving),
     };
     let events = unfold(watch, async |mut watch| {
-        watch.moved().await.then(|| (Ok::<_, Infallible>(Event::default().event("messages").data("moved")), watch))
+        watch
+            .moved()
+            .await
+            .then(|| (Ok::<_, Infallible>(Event::default().event("messages").data("moved")), watch))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
@@ -54,17 +62,23 @@ struct Watch {
     /// When something may be said again.
     next: Instant,
     end: Instant,
+    leaving: CancellationToken,
 }
 
 impl Watch {
     /// Waits for something to say; false where the stream is over.
     async fn moved(&mut self) -> bool {
         loop {
-            match timeout_at(self.end, self.moves.recv()).await {
-                Ok(Ok(moved)) if !self.concerns(&moved) => {}
+            let heard = tokio::select! {
+                heard = self.moves.recv() => heard,
+                () = sleep_until(self.end) => return false,
+                () = self.leaving.cancelled() => return false,
+            };
+            match heard {
+                Ok(moved) if !self.concerns(&moved) => {}
                 // What was missed may have been ours.
-                Ok(Ok(_) | Err(RecvError::Lagged(_))) => break,
-                Ok(Err(RecvError::Closed)) | Err(_) => return false,
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return false,
             }
         }
         sleep_until(self.next).await;

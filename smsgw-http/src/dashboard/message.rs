@@ -32,7 +32,7 @@ pub(super) async fn show(
     let live = format!("/dashboard/live?message={id}");
     let body = html! {
         h1 { "Message" }
-        div #message hx-get=(here) hx-trigger="sse:messages, every 10s" hx-select="#message > *" hx-swap="innerHTML" sse-connect=(live) {
+        div #message hx-get=(here) hx-trigger="moved, every 10s" hx-select="#message > *" hx-swap="innerHTML" data-live=(live) {
             (facts(&message, &devices))
             (actions(&visitor, &message))
             h2 #history { "What happened" }

@@ -52,8 +52,8 @@ pub(super) async fn list(
         (filters(&given, &devices))
         // Only the newest page keeps up: an older one shows what it showed.
         @if query.after.is_none() {
-            div hx-get=(here) hx-trigger="sse:messages throttle:1s" hx-select="#rows" hx-target="#rows" hx-swap="outerHTML"
-                sse-connect="/dashboard/live" { (table(&found, &devices)) }
+            div hx-get=(here) hx-trigger="moved throttle:1s, every 10s" hx-select="#rows" hx-target="#rows" hx-swap="outerHTML"
+                data-live="/dashboard/live" { (table(&found, &devices)) }
         } @else {
             (table(&found, &devices))
         }

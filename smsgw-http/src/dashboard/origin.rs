@@ -34,7 +34,12 @@ mod tests {
     use super::*;
 
     fn ours(headers: &[(&'static str, &'static str)]) -> bool {
-        is_ours(&headers.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect())
+        is_ours(
+            &headers
+                .iter()
+                .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+                .collect(),
+        )
     }
 
     #[test]
@@ -42,7 +47,10 @@ mod tests {
         assert!(ours(&[("sec-fetch-site", "same-origin"), ("origin", "https://elsewhere"), ("host", "a:1")]));
         assert!(ours(&[("origin", "http://a:1"), ("host", "a:1")]));
         for other in ["cross-site", "same-site", "none", ""] {
-            assert!(!ours(&[("sec-fetch-site", other), ("origin", "http://a:1"), ("host", "a:1")]), "{other}");
+            assert!(
+                !ours(&[("sec-fetch-site", other), ("origin", "http://a:1"), ("host", "a:1")]),
+                "{other}"
+            );
         }
         for origin in ["null", "http://a", "http://a:2", "http://b:1", "http://x/a:1", ""] {
             assert!(!ours(&[("origin", origin), ("host", "a:1")]), "{origin}");

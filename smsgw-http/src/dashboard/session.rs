@@ -73,7 +73,7 @@ fn to_sign_in(parts: &Parts) -> Response {
     };
     // A part of a page is not to be replaced by the page that asks for a token.
     if parts.headers.contains_key("hx-request") {
-        return (StatusCode::UNAUTHORIZED, [("hx-redirect", address)]).into_response();
+        return (StatusCode::NO_CONTENT, [("hx-redirect", address)]).into_response();
     }
     Redirect::to(&address).into_response()
 }
@@ -93,9 +93,7 @@ pub(super) async fn sign_in(State(api): State<Api>, request: Request) -> Result<
     let token = form.get("token").map(str::trim).unwrap_or_default();
     match Caller::<AnyToken>::admit(&parts, &api, Presented::Token(token)).await {
         Ok(_) => Ok((with_cookie(token, LIFE, is_tls), Redirect::to(next)).into_response()),
-        Err(problem) => {
-            Ok(bare(status_of(&problem), "Sign in", questions(next, Some(problem.detail()))))
-        }
+        Err(problem) => Ok(bare(status_of(&problem), "Sign in", questions(next, Some(problem.detail())))),
     }
 }
 
@@ -148,7 +146,16 @@ mod tests {
         for page in ["/", "/dashboard/messages?state=failed", "/dashboard/devices/1"] {
             assert!(is_page(page), "{page}");
         }
-        for other in ["", "//evil", "/\\evil", "https://evil", "/messages", "/dashboard/\r\nx", "/dashboard/\\x", "javascript:1"] {
+        for other in [
+            "",
+            "//evil",
+            "/\\evil",
+            "https://evil",
+            "/messages",
+            "/dashboard/\r\nx",
+            "/dashboard/\\x",
+            "javascript:1",
+        ] {
             assert!(!is_page(other), "{other}");
         }
     }

@@ -25,15 +25,21 @@ pub(super) fn of_reason(reason: Reason) -> &'static str {
     match reason {
         Reason::SendAt => "Its sender asked for a later time.",
         Reason::NoDeviceOnline => "None of your devices is online. It goes out when one connects.",
-        Reason::DeviceOffline => "The device that it must go to is offline. It goes out when that one connects.",
+        Reason::DeviceOffline => {
+            "The device that it must go to is offline. It goes out when that one connects."
+        }
         Reason::OlderFirst => "Older messages wait for the same devices and go first.",
-        Reason::WindowFull => "The devices have as many messages in hand as they may. It goes out when one of them reports.",
+        Reason::WindowFull => {
+            "The devices have as many messages in hand as they may. It goes out when one of them reports."
+        }
         Reason::RateLimited => "The device has reached its rate limit. It goes out in its turn.",
         Reason::TransportDown => "The broker did not take it. It is tried again in a moment.",
         Reason::LeaseExpired => "The gateway that was sending it went away. Another one takes it over.",
         Reason::NotAcknowledged => "The device has not acknowledged it. It is sent again.",
         Reason::Retry => "Its device has tried in vain, and tries again later.",
-        Reason::CancelRequested => "It was taken back, and the device that may have it is asked not to send it.",
+        Reason::CancelRequested => {
+            "It was taken back, and the device that may have it is asked not to send it."
+        }
         _ => "It waits.",
     }
 }

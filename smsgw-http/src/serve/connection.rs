@@ -31,6 +31,10 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IsTls;
 
+/// With a request whose answer may go on for long: ends it when the server takes leave.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaving(pub(crate) CancellationToken);
+
 /// What all connections of a server have in common.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -88,6 +92,7 @@ async fn answer(
         response
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Leaving(server.leaving.clone()));
         if server.is_tls {
             request.extensions_mut().insert(IsTls);
         }

@@ -1,5 +1,11 @@
-// Draws the figures of the overview, which the page holds as JSON; htmx puts newer ones in their place.
 "use strict";
+// What a page shows of the messages is asked for again when the gateway says that they have moved.
+addEventListener("DOMContentLoaded", () => {
+  for (const place of document.querySelectorAll("[data-live]")) {
+    new EventSource(place.dataset.live).addEventListener("messages", () => htmx.trigger(place, "moved"));
+  }
+});
+// Draws the figures of the overview, which the page holds as JSON; htmx puts newer ones in their place.
 (() => {
   let chart;
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
