@@ -82,11 +82,13 @@ pub enum Scope {
     Admin,
     /// Ask who may come in on a broker, as the broker itself does. Apart from `admin`, because it stands in a file there.
     Broker,
+    /// Read what the whole gateway counts. Apart from `admin`, because it stands in a file where the numbers are kept.
+    MetricsRead,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MessagesRead,
         Self::MessagesWrite,
         Self::DevicesRead,
@@ -94,6 +96,7 @@ impl Scope {
         Self::InboxRead,
         Self::Admin,
         Self::Broker,
+        Self::MetricsRead,
     ];
 
     /// As it is written in JSON and in stores.
@@ -106,6 +109,7 @@ impl Scope {
             Self::InboxRead => "inbox:read",
             Self::Admin => "admin",
             Self::Broker => "broker",
+            Self::MetricsRead => "metrics:read",
         }
     }
 
@@ -122,7 +126,9 @@ impl fmt::Display for Scope {
 
 /// A text that names no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected messages:read, messages:write, devices:read, devices:admin, inbox:read, admin or broker")]
+#[error(
+    "expected messages:read, messages:write, devices:read, devices:admin, inbox:read, admin, broker or metrics:read"
+)]
 pub struct ScopeError;
 
 impl FromStr for Scope {
@@ -147,8 +153,9 @@ pub struct Scopes(u8);
 
 impl Scopes {
     /// Everything.
-    pub const ALL: Self = Self(Self::USER.0 | Scope::Admin.bit() | Scope::Broker.bit());
-    /// Everything that is of one account alone: all but `admin` and `broker`.
+    pub const ALL: Self =
+        Self(Self::USER.0 | Scope::Admin.bit() | Scope::Broker.bit() | Scope::MetricsRead.bit());
+    /// Everything that is of one account alone: all but `admin`, `broker` and `metrics:read`.
     pub const USER: Self = Self(
         Scope::MessagesRead.bit()
             | Scope::MessagesWrite.bit()

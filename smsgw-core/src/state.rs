@@ -162,7 +162,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 11] = [
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 11] = [
         Self::SendAt,
         Self::NoDeviceOnline,
         Self::DeviceOffline,

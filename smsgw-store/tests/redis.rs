@@ -286,6 +286,7 @@ fn moved(from: State, to: State, second: i64) -> Moved {
         device: Some(Uuid::from_u128(2).into()),
         from,
         to,
+        reason: (to <= State::Queued).then_some(Reason::Retry),
         at: Timestamp::from_micros(1_767_323_045_000_000 + second * 1_000_000),
     }
 }

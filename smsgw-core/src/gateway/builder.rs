@@ -12,6 +12,7 @@ use super::ending::EndingKeys;
 use super::fleet::Fleet;
 use super::intake::Intake;
 use super::queued::Backlog;
+use super::statistics::{Counters, History};
 use super::writer::Writer;
 use super::{Gateway, Settings, Shared};
 use crate::audit::AuditLog;
@@ -173,6 +174,7 @@ impl GatewayBuilder {
         let tells_listening = self.transport.capabilities().tells_listening;
         let audit = self.audit;
         let audit = audit.unwrap_or_else(|| AuditLog::from_parts(self.store.clone(), self.clock.clone()));
+        let counters = Counters::new(self.clock.now());
         let shared = Shared {
             store: self.store,
             queue: self.queue,
@@ -191,6 +193,8 @@ impl GatewayBuilder {
             audit,
             failures: Failures::new(),
             pseudonyms: self.pseudonyms,
+            counters,
+            history: History::default(),
             settings: self.settings,
             stop: CancellationToken::new(),
             sending: TaskTracker::new(),

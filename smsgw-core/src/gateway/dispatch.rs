@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::Shared;
 use super::fleet::{Placement, Route};
@@ -129,8 +130,10 @@ async fn claim_and_send(shared: &Shared, claims: &[Claim], taken: &[bool]) -> Re
 }
 
 async fn claim(shared: &Shared, claims: &[Claim]) -> Result<Vec<Option<Message>>> {
-    let lease = shared.settings.lease;
-    let error = match shared.store.claim(claims, lease).await {
+    let (lease, begun) = (shared.settings.lease, shared.clock.now());
+    let outcome = shared.store.claim(claims, lease).await;
+    shared.counters.claim.add(begun.until(shared.clock.now()), 1);
+    let error = match outcome {
         Err(error) if is_poison(&error) && claims.len() > 1 => error,
         outcome => return outcome,
     };
@@ -188,6 +191,11 @@ pub(super) struct Record {
 
 /// Publishes claimed messages and writes down what became of them.
 pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)>) -> Result<()> {
+    let span = tracing::debug_span!("send", messages = messages.len());
+    publish(shared, messages).instrument(span).await
+}
+
+async fn publish(shared: &Shared, messages: Vec<(Message, Option<Route>)>) -> Result<()> {
     let started = shared.clock.now();
     let mut records = Vec::with_capacity(messages.len());
     let mut downlinks = Vec::with_capacity(messages.len());
@@ -197,6 +205,10 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
         // A claim writes the device down, so there is one.
         let Some(device) = message.device else { continue };
         let is_first = message.attempts == 1;
+        if is_first && !message.is_canceling() {
+            shared.counters.queue_wait.add(message.due_at.max(message.created_at).until(started), 1);
+        }
+        tracing::debug!(id = %message.id, %device, attempt = message.attempts, "claimed");
         let stays = message.device_fixed || !is_first;
         let record = Record {
             id: message.id,
@@ -226,11 +238,16 @@ pub(super) async fn send(shared: &Shared, messages: Vec<(Message, Option<Route>)
     let sent = if downlinks.is_empty() {
         Vec::new()
     } else {
-        match crash::amid("publishing", shared.transport.send(&downlinks)).await {
+        let sent = crash::amid("publishing", shared.transport.send(&downlinks)).await;
+        shared.counters.send.add(started.until(shared.clock.now()), 1);
+        match sent {
             Ok(sent) => sent,
             Err(error) => records.iter().map(|_| Sent::Failed(error.clone())).collect(),
         }
     };
+    let taken = records.iter().zip(&sent);
+    let taken = taken.filter(|(record, sent)| matches!(sent, Sent::Taken) && !record.is_cancel).count();
+    shared.counters.dispatched.add(taken);
     drop(downlinks);
     crash::point("published");
     let outcomes: Vec<(Record, Sent)> = records

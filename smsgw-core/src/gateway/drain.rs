@@ -10,6 +10,7 @@ use super::dispatched::Word;
 use super::intake::Submission;
 use super::{
     Handle, Shared, broker_accounts, dispatch, dispatched, inbound, intake, pull, reconcile, retention,
+    statistics,
 };
 use crate::crash;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,6 +41,7 @@ impl Running {
         stages.spawn(reconcile::run(shared.clone()));
         stages.spawn(retention::run(shared.clone()));
         stages.spawn(broker_accounts::run(shared.clone()));
+        stages.spawn(statistics::run(shared.clone()));
         let mut inbound = JoinSet::new();
         inbound.spawn(inbound::run(shared.clone(), inbox));
         let mut words = JoinSet::new();

@@ -113,6 +113,7 @@ impl Fleet {
             open: if drains { 0 } else { allowed },
             full: usize::from(link.online && free == 0),
             paced: usize::from(free > 0 && allowed == 0),
+            in_hand: link.in_hand.len(),
         };
         let counted = std::mem::replace(&mut link.counted, counts);
         inner.sums.recount(counted, counts);
@@ -249,7 +250,10 @@ impl Fleet {
     }
 
     fn take_out(&self, inner: &mut Inner, device: DeviceId) {
-        self.change(inner, device, Timestamp::EPOCH, |link| link.online = false);
+        self.change(inner, device, Timestamp::EPOCH, |link| {
+            link.online = false;
+            link.in_hand.clear();
+        });
         // A device of that id that comes later must find no trace of this one.
         inner.candidates.retain(|id| *id != device);
         if let Some(link) = inner.links.remove(&device) {
@@ -276,16 +280,22 @@ impl Fleet {
             .map_or(Presence::default(), |link| Presence { online: link.online, in_hand: link.in_hand.len() })
     }
 
+    /// How many devices are there, and how many messages all have in hand.
+    pub(super) fn totals(&self) -> (usize, usize) {
+        let sums = self.lock().sums;
+        (sums.online, sums.in_hand)
+    }
+
     /// Places that were taken before `before`, at most `max`; each is named again when as much time has passed again.
     pub(super) fn long_held(&self, before: Timestamp, now: Timestamp, max: usize) -> Vec<Claim> {
         let mut inner = self.lock();
         let held = inner.links.iter_mut().flat_map(|(device, link)| {
-            link.in_hand.iter_mut().map(|(id, since)| (Claim { id: *id, device: *device }, since))
+            link.in_hand.iter_mut().map(|(id, held)| (Claim { id: *id, device: *device }, held))
         });
-        held.filter(|(_, since)| **since < before)
+        held.filter(|(_, held)| held.asked_at < before)
             .take(max)
-            .map(|(claim, since)| {
-                *since = now;
+            .map(|(claim, held)| {
+                held.asked_at = now;
                 claim
             })
             .collect()

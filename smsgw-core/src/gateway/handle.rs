@@ -16,6 +16,7 @@ pub use keys::MAX_GRACE;
 
 use super::Shared;
 use super::cancel::{self, Cancellation};
+use super::statistics::{Sample, Statistics};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::auth::Authenticator;
 use crate::error::Result;
@@ -156,6 +157,16 @@ impl Handle {
         let in_hand = |state| matches!(state, State::Sending | State::Dispatched);
         let left = moved.iter().filter(|moved| !in_hand(moved.to));
         self.0.fleet.release(left.filter_map(|moved| Some((moved.device?, moved.id))), self.0.clock.now());
+    }
+
+    /// What this gateway has done since it was built, and how things are with it now. Asks nobody, and is cheap.
+    pub fn statistics(&self) -> Statistics {
+        self.0.statistics()
+    }
+
+    /// A sample of each of the last 300 seconds, the oldest first; fewer where it has not run for so long.
+    pub fn history(&self) -> Vec<Sample> {
+        self.0.history.read()
     }
 
     /// The audit log, to note in.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::receipts::Receipts;
 use super::Shared;
@@ -17,7 +18,7 @@ use crate::audit::{Act, AuditAction};
 use crate::crash;
 use crate::error::{Error, Result};
 use crate::id::{DeviceId, ReportId};
-use crate::store::ReceivedSms;
+use crate::store::{Received, ReceivedSms};
 use crate::transport::{Ack, Address, Command, DeviceEvent, Downlink, InboundSms, Inbox, Sent};
 
 /// Deliveries of one write.
@@ -50,7 +51,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: Inbox) {
             batch.add(delivery.event);
             acks.push(delivery.ack);
         }
-        match store(&shared, batch).await {
+        let span = tracing::debug_span!("inbound", deliveries = acks.len());
+        match store(&shared, batch).instrument(span).await {
             Ok((replies, stored)) => {
                 Ack::acknowledge(acks);
                 receipts.add(stored);
@@ -179,7 +181,8 @@ async fn receive(shared: &Shared, inbound: &[(Address, InboundSms)]) -> Result<V
             received_at: sms.received_at.map_or(now, |at| at.min(now)),
         });
     }
-    shared.store.receive(&rows).await?;
+    let stored = shared.store.receive(&rows).await?;
+    shared.counters.received.add(stored.iter().filter(|stored| **stored == Received::New).count());
     Ok(receipts)
 }
 

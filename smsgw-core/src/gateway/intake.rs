@@ -15,8 +15,9 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::id::DeviceId;
 use crate::message::{Message, NewMessage};
 use crate::queue::Job;
-use crate::state::State;
+use crate::state::{Reason, State};
 use crate::store::{Idempotency, Inserted, Insertion};
+use crate::time::Timestamp;
 
 /// Rows of one write.
 const BATCH: usize = 1_000;
@@ -53,6 +54,28 @@ impl Intake {
     }
 
     pub(super) async fn submit(&self, shared: &Shared, batch: Vec<NewMessage>) -> Result<Vec<Submitted>> {
+        let (messages, now) = (batch.len(), shared.clock.now());
+        let outcomes = self.accept(shared, batch, now).await;
+        let (mut accepted, mut refused) = (0, 0);
+        match &outcomes {
+            Ok(outcomes) => outcomes.iter().for_each(|outcome| match outcome {
+                Submitted::Accepted(_) => accepted += 1,
+                Submitted::Duplicate(_) => {}
+                Submitted::Mismatch | Submitted::UnknownDevice => refused += 1,
+            }),
+            Err(_) => refused = messages,
+        }
+        shared.counters.intake.add(now.until(shared.clock.now()), accepted);
+        shared.counters.refused.add(refused);
+        outcomes
+    }
+
+    async fn accept(
+        &self,
+        shared: &Shared,
+        batch: Vec<NewMessage>,
+        now: Timestamp,
+    ) -> Result<Vec<Submitted>> {
         if shared.stop.is_cancelled() {
             return Err(closed());
         }
@@ -60,7 +83,6 @@ impl Intake {
             return Ok(Vec::new());
         }
         let strangers = foreign_devices(shared, &batch).await?;
-        let now = shared.clock.now();
         let mut outcomes: Vec<Option<Submitted>> = Vec::with_capacity(batch.len());
         let mut rows = Vec::with_capacity(batch.len());
         let are_new = batch.iter().all(|new| new.id.is_none());
@@ -211,6 +233,7 @@ async fn commit(shared: &Arc<Shared>, mut batch: Vec<Submission>) {
     match shared.store.insert(&rows).await {
         Ok(outcomes) => {
             crash::point("inserted");
+            count(shared, &rows, &outcomes);
             let pushed: Vec<Job> = jobs(&rows, &outcomes);
             let born = births.end(shared, rows, &outcomes);
             let mut outcomes = outcomes.into_iter();
@@ -227,6 +250,7 @@ async fn commit(shared: &Arc<Shared>, mut batch: Vec<Submission>) {
                 let own: Vec<Insertion> = rows.by_ref().take(size).collect();
                 let outcomes = shared.store.insert(&own).await;
                 let known = outcomes.as_deref().unwrap_or_default();
+                count(shared, &own, known);
                 let pushed = jobs(&own, known);
                 births.end(shared, own, known).send(shared);
                 submission.answer(outcomes);
@@ -241,6 +265,18 @@ async fn commit(shared: &Arc<Shared>, mut batch: Vec<Submission>) {
             }
         }
     }
+}
+
+fn count(shared: &Shared, rows: &[Insertion], outcomes: &[Inserted]) {
+    let added = rows.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Inserted::New));
+    let (mut accepted, mut later) = (0, 0);
+    for Message { id, account, state, .. } in added.map(|(row, _)| &row.message) {
+        tracing::debug!(%id, %account, state = state.as_str(), "accepted");
+        accepted += 1;
+        later += usize::from(*state == State::Scheduled);
+    }
+    shared.counters.accepted.add(accepted);
+    shared.counters.waited(Reason::SendAt, later);
 }
 
 /// What is due now of the messages that were added.

@@ -2,7 +2,7 @@
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
 //! hears, `writer` writes down what became of messages, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
-//! sends away whose key has ended, `drain` ends.
+//! sends away whose key has ended, `statistics` counts, `drain` ends.
 
 mod birth;
 mod broker_accounts;
@@ -22,6 +22,7 @@ mod queued;
 mod reconcile;
 mod retention;
 mod retry;
+mod statistics;
 mod writer;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub use cancel::Cancellation;
 pub use drain::Running;
 pub use fleet::{Presence, WINDOW};
 pub use handle::{BackendHealth, DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
+pub use statistics::{Histogram, Latencies, Sample, Statistics};
 
 use self::broker_accounts::BrokerAccounts;
 use self::dispatched::Words;
@@ -44,6 +46,7 @@ use self::ending::EndingKeys;
 use self::fleet::Fleet;
 use self::intake::Intake;
 use self::queued::Backlog;
+use self::statistics::{Counters, History};
 use self::writer::Writer;
 use crate::audit::AuditLog;
 use crate::auth::Failures;
@@ -51,6 +54,7 @@ use crate::error::Result;
 use crate::id::IdSource;
 use crate::pseudonym::Pseudonyms;
 use crate::queue::Queue;
+use crate::state::Reason;
 use crate::store::{Moved, Store};
 use crate::time::Clock;
 use crate::transport::Transport;
@@ -104,6 +108,8 @@ struct Shared {
     // Keys of original devices that were refused: noted only so often.
     failures: Failures,
     pseudonyms: Pseudonyms,
+    counters: Counters,
+    history: History,
     settings: Settings,
     // Cancelled: take no new work. Second: stop at once, leases protect what is under way.
     stop: CancellationToken,
@@ -144,14 +150,29 @@ impl Gateway {
 }
 
 impl Shared {
-    /// Tells observers what was committed.
+    /// Counts what was committed, and tells observers.
     fn announce(&self, moved: impl IntoIterator<Item = Moved>) {
-        if self.observers.receiver_count() > 0 {
-            for change in moved {
+        let is_observed = self.observers.receiver_count() > 0;
+        for change in moved {
+            self.counters.moved(&change);
+            tracing::debug!(
+                id = %change.id,
+                device = change.device.map(tracing::field::display),
+                from = change.from.as_str(),
+                to = change.to.as_str(),
+                reason = change.reason.map(Reason::as_str),
+                "moved"
+            );
+            if is_observed {
                 // Fails only where the last observer has just gone.
                 let _ = self.observers.send(change);
             }
         }
+    }
+
+    fn statistics(&self) -> Statistics {
+        let (devices_online, in_hand) = self.fleet.totals();
+        Statistics { devices_online, in_hand, queue_depth: self.history.depth(), ..self.counters.read() }
     }
 }
 

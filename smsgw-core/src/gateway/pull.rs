@@ -44,7 +44,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
     let pulls: Vec<Pull> = tickets.iter().map(|ticket| ticket.pull).collect();
-    let claimed = match shared.store.claim_waiting(&pulls, shared.settings.lease).await {
+    let begun = shared.clock.now();
+    let claimed = shared.store.claim_waiting(&pulls, shared.settings.lease).await;
+    shared.counters.claim.add(begun.until(shared.clock.now()), 1);
+    let claimed = match claimed {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::warn!(%error, "could not take what was set aside");

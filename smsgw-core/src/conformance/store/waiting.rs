@@ -20,7 +20,8 @@ pub(super) async fn set_aside_message_waits_for_its_device(stage: &Stage<dyn Sto
     let other = ground.new_device(ground.account).await;
     let id = ground.claimed().await;
     let moved = applied(ground.advance(id, Fence::Epoch(1), set_aside(false)).await);
-    assert_eq!((moved.from, moved.to), (State::Sending, State::Scheduled));
+    let seen = (moved.from, moved.to, moved.reason);
+    assert_eq!(seen, (State::Sending, State::Scheduled, Some(Reason::DeviceOffline)));
     let waiting = ground.read(id).await;
     assert_eq!((waiting.state, waiting.reason), (State::Scheduled, Some(Reason::DeviceOffline)));
     assert_eq!(ids(&ground.pull(other, 10).await), [], "its device may have it");

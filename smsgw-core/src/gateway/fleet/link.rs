@@ -12,6 +12,23 @@ use crate::transport::Address;
 
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
+/// Since when a device has a message.
+pub(super) struct Held {
+    given_at: Timestamp,
+    /// When it was last looked whether it has it still.
+    pub(super) asked_at: Timestamp,
+}
+
+impl Held {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { given_at: now, asked_at: now }
+    }
+
+    pub(super) fn time(&self, now: Timestamp) -> Duration {
+        self.given_at.until(now)
+    }
+}
+
 /// One device. Changed only through `Fleet::change`, which keeps the sums right.
 pub(super) struct Link {
     pub(super) account: AccountId,
@@ -22,8 +39,8 @@ pub(super) struct Link {
     pub(super) session: u64,
     pub(super) online: bool,
     pub(super) pace: Pace,
-    /// Given and not acknowledged, and since when that is known.
-    pub(super) in_hand: HashMap<MessageId, Timestamp>,
+    /// Given and not acknowledged.
+    pub(super) in_hand: HashMap<MessageId, Held>,
     /// Places promised to a pull that is under way.
     pub(super) reserved: usize,
     /// Not 0 while something may be set aside for this device: the mark of the last.
@@ -65,7 +82,7 @@ impl Link {
     }
 
     pub(super) fn take(&mut self, id: MessageId, now: Timestamp) {
-        self.in_hand.insert(id, now);
+        self.in_hand.insert(id, Held::new(now));
         self.pace.take(now, 1);
     }
 

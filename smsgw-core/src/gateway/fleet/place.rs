@@ -1,5 +1,7 @@
 //! Who gets the next message.
 
+use std::time::Duration;
+
 use super::{Fleet, Inner};
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::queue::Job;
@@ -112,6 +114,18 @@ impl Fleet {
                 }
             });
         }
+    }
+
+    /// Devices have reported of messages: how long each was in the hands of its device, where it was there until now.
+    pub(in crate::gateway) fn reported(
+        &self,
+        places: impl IntoIterator<Item = (DeviceId, MessageId)>,
+        now: Timestamp,
+    ) -> Vec<Duration> {
+        let mut inner = self.lock();
+        let take =
+            |(device, id)| self.change(&mut inner, device, now, |link| link.in_hand.remove(&id)).flatten();
+        places.into_iter().filter_map(take).map(|held| held.time(now)).collect()
     }
 
     /// Messages left the hands of their devices, or never came there.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::link::Held;
 use super::{Fleet, Route};
 use crate::id::MessageId;
 use crate::state::WaitsFor;
@@ -131,7 +132,7 @@ impl Fleet {
                 link.reserved -= max;
             }
             link.pace.refund(max - ids.len());
-            link.in_hand.extend(ids.iter().map(|id| (*id, now)));
+            link.in_hand.extend(ids.iter().map(|id| (*id, Held::new(now))));
             if exhausted && link.waiting == ticket.marks.0 {
                 link.waiting = 0;
             }

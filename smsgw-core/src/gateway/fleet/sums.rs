@@ -8,6 +8,8 @@ pub(super) struct Sums {
     pub(super) full: usize,
     /// Devices that have places and must wait for their rate limit.
     pub(super) paced: usize,
+    /// Messages in their hands.
+    pub(super) in_hand: usize,
 }
 
 impl Sums {
@@ -17,5 +19,6 @@ impl Sums {
         self.open = self.open - old.open + new.open;
         self.full = self.full - old.full + new.full;
         self.paced = self.paced - old.paced + new.paced;
+        self.in_hand = self.in_hand - old.in_hand + new.in_hand;
     }
 }

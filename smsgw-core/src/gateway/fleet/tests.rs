@@ -74,6 +74,7 @@ fn check(fleet: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
         let drains = link.waiting > 0 || roster.waiting > 0;
         let room = link.pace.allows(now, link.free());
         prop_assert_eq!(link.counted.online, usize::from(link.online));
+        prop_assert_eq!(link.counted.in_hand, link.in_hand.len());
         prop_assert_eq!(link.counted.full, usize::from(link.online && link.free() == 0));
         prop_assert!(link.in_hand.len() + link.reserved <= WINDOW);
         prop_assert!(link.counted.open == 0 || roster.turn.contains(id), "an open device has no turn");

@@ -32,7 +32,9 @@ pub(super) async fn process(shared: &Shared, signs: &[Sign]) -> Result<Vec<Downl
         .collect();
     if !arriving.is_empty() {
         // A new session: what the old one may have lost is given again. Before the device is given anything else.
-        shared.store.recall(&arriving).await?;
+        let recalled = shared.store.recall(&arriving).await?;
+        shared.counters.recalled(usize::try_from(recalled).unwrap_or(usize::MAX));
+        tracing::debug!(devices = arriving.len(), messages = recalled, "recalled");
     }
     let mut seen: Vec<_> = Vec::new();
     let mut replies = Vec::new();

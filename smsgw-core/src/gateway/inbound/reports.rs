@@ -3,7 +3,7 @@ use crate::audit::{Act, AuditAction};
 use crate::crash;
 use crate::error::Result;
 use crate::id::{DeviceId, MessageId, ReportId};
-use crate::state::{Change, Fence, Report, Transition};
+use crate::state::{Change, Fence, Report, State, Transition};
 use crate::store::Advanced;
 
 /// A report and who made it.
@@ -33,7 +33,12 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
     let mut moved = Vec::with_capacity(outcomes.len());
     for (reported, outcome) in reports.iter().zip(outcomes) {
         match outcome {
-            Advanced::Applied(change) => moved.push(change),
+            Advanced::Applied(change) => {
+                if matches!(change.to, State::Failed | State::Undelivered | State::Unknown) {
+                    shared.counters.failed(reported.report.failure.as_ref());
+                }
+                moved.push(change);
+            }
             Advanced::Foreign => forged(shared, reported, "the device was not given that message").await,
             Advanced::Missing => forged(shared, reported, "there is no such message").await,
             Advanced::Recorded | Advanced::Unchanged | Advanced::Stale => {}
@@ -42,7 +47,8 @@ pub(super) async fn process(shared: &Shared, reports: &[Reported]) -> Result<Vec
     // Before anything that may fail: a repetition would find nothing new.
     shared.announce(moved);
     // Whatever a report says, the device has taken the message out of its window.
-    shared.fleet.release(reports.iter().map(|reported| (reported.device, reported.message)), now);
+    let held = shared.fleet.reported(reports.iter().map(|reported| (reported.device, reported.message)), now);
+    held.into_iter().for_each(|time| shared.counters.report.add(time, 1));
     let seen = shared.fleet.seen(reports.iter().map(|reported| reported.device), now);
     if !seen.is_empty() {
         let seen: Vec<_> = seen.into_iter().map(|device| (device, now, None)).collect();
