@@ -291,3 +291,13 @@ async fn an_open_page_hears_of_its_own_messages_and_lets_the_server_go() {
     api.stop.cancel();
     hear(&mut heard, "\r\n0\r\n\r\n").await;
 }
+
+#[tokio::test]
+async fn the_figures_of_all_accounts_are_for_those_who_may_see_them() {
+    let api = Api::start().await;
+    let [all, own] = [api.page(&api.root, "/").await.text(), api.page(&api.ann, "/").await.text()];
+    for part in ["id=\"chart\"", "id=\"figures\"", "Accepted / s", "What failed, and why"] {
+        assert!(all.contains(part) && !own.contains(part), "{part}");
+    }
+    assert!(own.contains("Newest messages"));
+}

@@ -8,6 +8,7 @@ mod audit;
 mod compose;
 mod device;
 mod devices;
+mod figures;
 mod form;
 mod health;
 mod inbox;
