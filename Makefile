@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 FEATURES := --workspace --all-features
 
-.PHONY: help run test chaos lint fmt doc deny sbom fuzz load bench cost counts vectors
+.PHONY: help run test chaos lint fmt doc deny sbom fuzz load bench cost counts paint screenshots vectors
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,12 @@ counts: ## accept the instruction counts of today as the baseline of benches/cou
 
 cost: ## measure packages, cold builds, sizes, start and memory at rest, and write them to docs/BENCHMARKS.md
 	./benches/cost.py
+
+paint: ## measure how soon a browser paints the dashboard over a million messages in PostgreSQL
+	./benches/paint.sh
+
+screenshots: ## make docs/images anew, with a real browser
+	./tests/browser/screenshots.sh
 
 vectors: ## make the segmentation vectors anew from their oracles
 	./smsgw-core/tests/oracles/generate.sh
