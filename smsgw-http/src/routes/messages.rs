@@ -1,4 +1,4 @@
-//! Messages: submit them, look at them, take them back, erase them.
+//! Messages: submit them, look at them, take them back, erase them, send them again.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use smsgw_core::audit::{Act, AuditAction};
 use smsgw_core::gateway::{Cancellation, Submitted};
 use smsgw_core::id::{AccountId, MessageId};
+use smsgw_core::message::Message;
 use smsgw_core::state::State as Status;
 use smsgw_core::store::{Erased, MessageQuery};
 use utoipa_axum::router::OpenApiRouter;
@@ -26,7 +27,9 @@ use crate::router::Api;
 use crate::running::Run;
 use crate::views::{EventView, MessageView};
 
+mod bulk;
 mod request;
+mod retry;
 
 use request::OriginalSendRequest;
 pub(crate) use request::SendRequest;
@@ -46,6 +49,8 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(get, erase))
         .routes(routes!(events))
         .routes(routes!(cancel))
+        .routes(routes!(bulk::send))
+        .routes(routes!(retry::retry))
 }
 
 /// Send a message
@@ -96,12 +101,13 @@ async fn submit(api: &Api, sender: Sender, request: SendRequest) -> Result<Respo
     let message = request.into_message(account, key);
     let submitted = api.handle.submit(vec![message]).await?.pop();
     drop(run);
+    accepted(&outcome(submitted, keyed)?)
+}
+
+/// The message that came of submitting one; `keyed` where an idempotency key went with it.
+fn outcome(submitted: Option<Submitted>, keyed: bool) -> Result<Message, Problem> {
     match submitted {
-        Some(Submitted::Accepted(message) | Submitted::Duplicate(message)) => {
-            let location = format!("/messages/{}", message.id);
-            Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(&message)))
-                .into_response())
-        }
+        Some(Submitted::Accepted(message) | Submitted::Duplicate(message)) => Ok(message),
         Some(Submitted::Mismatch) if keyed => Err(Problem::new(
             Code::IdempotencyMismatch,
             "give another request another Idempotency-Key and id",
@@ -112,6 +118,11 @@ async fn submit(api: &Api, sender: Sender, request: SendRequest) -> Result<Respo
         Some(Submitted::UnknownDevice) => Err(Problem::not_found().at("/device_id")),
         None => Err(Problem::new(Code::Internal, "the gateway gave no answer")),
     }
+}
+
+fn accepted(message: &Message) -> Result<Response, Problem> {
+    let location = format!("/messages/{}", message.id);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(message))).into_response())
 }
 
 /// List messages, newest first
