@@ -8,9 +8,11 @@ use std::str::FromStr;
 
 use smsgw_core::time::Timestamp;
 
-use crate::json::Value;
+use crate::json::{self, Value};
 use crate::problem::Problem;
 
+/// The most items that a list in a body may have.
+pub(crate) const MAX_LIST: usize = 1_000;
 /// The longest name of an unknown field that is repeated to its writer.
 const MAX_NAME: usize = 64;
 
@@ -22,6 +24,8 @@ pub(crate) trait FromFields: Sized {
     const MAY_BE_ABSENT: bool = false;
     /// Whether other fields are ignored.
     const MAY_HAVE_MORE: bool = false;
+    /// The longest body, in bytes.
+    const MAX_BODY: usize = json::MAX_BODY;
 
     /// Reads it; `now` is for what must lie in the future.
     fn from_fields(fields: &mut Fields<'_>, now: Timestamp) -> Result<Self, Problem>;
@@ -75,6 +79,15 @@ impl<'a> Fields<'a> {
                 let detail = format!("expected a whole number from {} to {}", range.start(), range.end());
                 Err(invalid(name, detail))
             }
+        }
+    }
+
+    /// A list of one to [`MAX_LIST`] items.
+    pub(crate) fn list(&mut self, name: &'static str) -> Result<Option<Vec<Value<'a>>>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::List(items)) if (1..=MAX_LIST).contains(&items.len()) => Ok(Some(items)),
+            Some(_) => Err(invalid(name, format!("expected a list of 1 to {MAX_LIST} items"))),
         }
     }
 

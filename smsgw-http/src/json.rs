@@ -18,13 +18,17 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAcces
 use serde_json::error::Category;
 use tokio::time::{Instant, timeout_at};
 
-use crate::fields::{Fields, FromFields, pointer_to};
+use crate::fields::{Fields, FromFields, MAX_LIST, pointer_to};
 use crate::page::refuse_parameters;
 use crate::problem::{Code, Problem};
 use crate::router::Api;
 
-/// The longest body, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+/// The longest body where nothing else is said, in bytes.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// The most keys of an object: more than any request has a use for.
+const MAX_KEYS: usize = 64;
+/// How many items of a list are kept. Whoever reads a list counts them, so one more than any list may have is enough.
+const MAX_ITEMS: usize = MAX_LIST + 1;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of a body that is too long is read and thrown away, and for how long, so that its sender hears the answer
@@ -45,7 +49,7 @@ impl<T: FromFields> FromRequest<Api> for JsonBody<T> {
         if !typed && !T::MAY_BE_ABSENT {
             return Err(unsupported());
         }
-        let text = read_body(&parts.headers, body).await?;
+        let text = read_body(&parts.headers, body, T::MAX_BODY).await?;
         let mut fields = match T::MAY_BE_ABSENT && matches!(text.trim_ascii(), b"" | b"null") {
             true => Fields::default(),
             false if typed && T::MAY_HAVE_MORE => Fields::open(parse(&text)?),
@@ -69,11 +73,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a body whole, within the bounds above.
-pub(crate) async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::new(Code::BodyTooLarge, "a body has at most 65536 bytes");
+pub(crate) async fn read_body(headers: &HeaderMap, mut body: Body, max: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::BodyTooLarge, format!("a body has at most {max} bytes here"));
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     // Who waits to be asked for the body has not sent it yet.
-    if declared.is_some_and(|length| length > MAX_BODY) && headers.contains_key(EXPECT) {
+    if declared.is_some_and(|length| length > max) && headers.contains_key(EXPECT) {
         return Err(too_large());
     }
     let mut deadline = Instant::now() + BODY_TIMEOUT;
@@ -82,21 +86,21 @@ pub(crate) async fn read_body(headers: &HeaderMap, mut body: Body) -> Result<Vec
     loop {
         let frame = match timeout_at(deadline, poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))).await {
             Ok(Some(Ok(frame))) => frame,
-            Ok(None) if length <= MAX_BODY => return Ok(text),
-            _ if length > MAX_BODY => return Err(too_large()),
+            Ok(None) if length <= max => return Ok(text),
+            _ if length > max => return Err(too_large()),
             Ok(Some(Err(error))) if !is_late(&error) => {
                 return Err(Problem::new(Code::IncompleteBody, "send the whole body, as its length says"));
             }
             _ => return Err(Problem::new(Code::RequestTimeout, "send the body within 20 seconds")),
         };
         let Ok(data) = frame.into_data() else { continue };
-        let fitted = length <= MAX_BODY;
+        let fitted = length <= max;
         length += data.len();
-        if length <= MAX_BODY {
+        if length <= max {
             text.extend_from_slice(&data);
         } else if fitted {
             deadline = deadline.min(Instant::now() + DISCARD_TIMEOUT);
-        } else if length > MAX_DISCARDED {
+        } else if length > max + MAX_DISCARDED {
             return Err(too_large());
         }
     }
@@ -119,7 +123,9 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
     /// An object; no key is in it twice.
     Object(BTreeMap<Cow<'a, str>, Value<'a>>),
-    /// A truth value, another number, an array: what no request has a use for.
+    /// An array that is the value of a field: its items, up to [`MAX_ITEMS`].
+    List(Vec<Value<'a>>),
+    /// A truth value, another number, an array elsewhere: what no request has a use for.
     Other,
 }
 
@@ -127,7 +133,7 @@ pub(crate) enum Value<'a> {
 pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<Cow<'_, str>, Value<'_>>, Problem> {
     let mut field = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Reader { field: Some(&mut field) }
+    let value = Reader { field: Some(&mut field), is_field: false }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|error| explain(&error, field.as_deref()))?;
@@ -144,7 +150,8 @@ fn explain(error: &serde_json::Error, field: Option<&str>) -> Problem {
         return Problem::field(field.map(pointer_to).unwrap_or_default(), "this number is too large");
     }
     let what = match error.classify() {
-        // The only fault that `Reader` finds itself.
+        // The faults that `Reader` finds itself.
+        Category::Data if error.to_string().starts_with(TOO_MANY) => TOO_MANY,
         Category::Data => "a key is there twice",
         Category::Eof => "the JSON ends too early",
         Category::Syntax | Category::Io => "this is not JSON, or nested too deep",
@@ -152,14 +159,19 @@ fn explain(error: &serde_json::Error, field: Option<&str>) -> Problem {
     Problem::new(Code::InvalidJson, format!("{what}: line {}, column {}", error.line(), error.column()))
 }
 
+/// What is said of an object with more than [`MAX_KEYS`].
+const TOO_MANY: &str = "an object has too many keys";
+
 /// Reads any value, and leaves the name of the field of the outermost object that it failed in.
 struct Reader<'k> {
     field: Option<&'k mut Option<String>>,
+    /// Whether it reads the value of a field of the outermost object: only there a list is kept.
+    is_field: bool,
 }
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Reader { field: None }.deserialize(deserializer)
+        Reader { field: None, is_field: false }.deserialize(deserializer)
     }
 }
 
@@ -206,26 +218,37 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
-        while items.next_element::<Value<'de>>()?.is_some() {}
-        Ok(Value::Other)
+        let mut kept = Vec::new();
+        while let Some(item) = items.next_element::<Value<'de>>()? {
+            if self.is_field && kept.len() < MAX_ITEMS {
+                kept.push(item);
+            }
+        }
+        Ok(if self.is_field { Value::List(kept) } else { Value::Other })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
         let mut object = BTreeMap::new();
+        let is_outermost = self.field.is_some();
         while let Some(Value::Text(key)) = entries.next_key()? {
+            if object.len() == MAX_KEYS {
+                return Err(A::Error::custom(TOO_MANY));
+            }
             match object.entry(key) {
                 Entry::Occupied(_) => return Err(A::Error::custom("a key is there twice")),
-                Entry::Vacant(entry) => match entries.next_value() {
-                    Ok(value) => {
-                        entry.insert(value);
-                    }
-                    Err(error) => {
-                        if let Some(field) = self.field {
-                            *field = Some(entry.into_key().into_owned());
+                Entry::Vacant(entry) => {
+                    match entries.next_value_seed(Reader { field: None, is_field: is_outermost }) {
+                        Ok(value) => {
+                            entry.insert(value);
                         }
-                        return Err(error);
+                        Err(error) => {
+                            if let Some(field) = self.field {
+                                *field = Some(entry.into_key().into_owned());
+                            }
+                            return Err(error);
+                        }
                     }
-                },
+                }
             }
         }
         Ok(Value::Object(object))

@@ -72,6 +72,8 @@ codes! {
     TooLate = CONFLICT, "too_late", "It is too late to take the message back";
     /// The message is still on its way.
     NotOver = CONFLICT, "not_over", "The message is still on its way";
+    /// The message reached its recipient, or nothing is left of it.
+    NothingToRetry = CONFLICT, "nothing_to_retry", "There is nothing to send again";
     /// Another account has the name.
     NameTaken = CONFLICT, "name_taken", "The name belongs to another account";
     /// No account could manage the others any more.
@@ -178,6 +180,30 @@ impl Problem {
         Self { pointer: Some(pointer.into()), ..self }
     }
 
+    /// Of a part of the body that is at `pointer`: the field that it is about is one of that part.
+    pub(crate) fn within(self, pointer: &str) -> Self {
+        let field = self.pointer.as_deref().unwrap_or_default();
+        let pointer = Some(format!("{pointer}{field}"));
+        Self { pointer, ..self }
+    }
+
+    /// The status that goes with it.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// What it looks like on the wire.
+    pub(crate) fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
+            r#type: format!("/problems#{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.status().as_u16(),
+            code: self.code.as_str(),
+            detail: &self.detail,
+            pointer: self.pointer.as_deref(),
+        }
+    }
+
     /// Asks for a token, as RFC 6750 writes it.
     pub(crate) fn challenging(self, challenge: impl Into<Cow<'static, str>>) -> Self {
         Self { challenge: Some(challenge.into()), ..self }
@@ -275,16 +301,8 @@ pub(crate) fn whole_seconds(pause: Duration) -> u64 {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.code.status();
-        let body = ProblemBody {
-            r#type: format!("/problems#{}", self.code.as_str()),
-            title: self.code.title(),
-            status: status.as_u16(),
-            code: self.code.as_str(),
-            detail: &self.detail,
-            pointer: self.pointer.as_deref(),
-        };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let status = self.status();
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {

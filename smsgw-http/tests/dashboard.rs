@@ -301,3 +301,24 @@ async fn the_figures_of_all_accounts_are_for_those_who_may_see_them() {
     }
     assert!(own.contains("Newest messages"));
 }
+
+#[tokio::test]
+async fn what_was_taken_back_can_be_sent_again_once() {
+    let api = Api::start().await;
+    let sent = api.json("POST", "/messages", message("hola")).await.json();
+    let here = format!("/dashboard/messages/{}", sent["id"].as_str().expect("an id"));
+    assert_eq!(api.form(&api.ann, &format!("{here}/retry"), "").await.status, 409, "it still lives");
+    api.form(&api.ann, &format!("{here}/cancel"), "").await.leads_to(&here);
+    let shown = api.page(&api.ann, &here).await.text();
+    assert!(
+        shown.contains("canceled") && shown.contains("Send it again") && !shown.contains("Take it back"),
+        "{shown}"
+    );
+    let again = api.form(&api.ann, &format!("{here}/retry"), "").await;
+    let other = again.header("location").expect("the new one").to_owned();
+    assert_ne!(other, here);
+    api.form(&api.ann, &format!("{here}/retry"), "").await.leads_to(&other);
+    assert_eq!(api.messages().await, 2);
+    api.form(&api.ann, &format!("{here}/erase"), "").await.leads_to(&here);
+    assert!(!api.page(&api.ann, &here).await.text().contains("hola"));
+}

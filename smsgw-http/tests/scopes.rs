@@ -8,7 +8,7 @@ use smsgw_core::account::{Scope, Scopes};
 use smsgw_core::gateway::NewToken;
 
 /// What each operation needs. A new route belongs in here.
-const TABLE: [(&str, &str); 32] = [
+const TABLE: [(&str, &str); 34] = [
     ("DELETE /devices/{id}", "devices:admin"),
     ("DELETE /devices/{id}/api-keys/{key_id}", "devices:admin"),
     ("DELETE /messages/{id}", "messages:write"),
@@ -33,8 +33,10 @@ const TABLE: [(&str, &str); 32] = [
     ("POST /devices/{id}/api-keys", "devices:admin"),
     ("POST /devices/{id}/api-keys/{key_id}/rotate", "devices:admin"),
     ("POST /messages", "messages:write"),
+    ("POST /messages/bulk", "messages:write"),
     ("POST /messages/create", "messages:write"),
     ("POST /messages/{id}/cancel", "messages:write"),
+    ("POST /messages/{id}/retry", "messages:write"),
     ("POST /mqtt/acl", "broker"),
     ("POST /mqtt/auth", "broker"),
     ("POST /segments", "any"),

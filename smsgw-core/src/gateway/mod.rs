@@ -1,6 +1,6 @@
 //! The engine: what moves messages between a [`Store`], a [`Queue`] and a [`Transport`].
 //!
-//! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `inbound`
+//! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `resend` sends again, `inbound`
 //! hears, `writer` writes down what became of messages, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
 //! sends away whose key has ended, `statistics` counts, `drain` ends.
 
@@ -20,6 +20,7 @@ mod pace;
 mod pull;
 mod queued;
 mod reconcile;
+mod resend;
 mod retention;
 mod retry;
 mod statistics;
@@ -38,6 +39,7 @@ pub use cancel::Cancellation;
 pub use drain::Running;
 pub use fleet::{Presence, WINDOW};
 pub use handle::{BackendHealth, DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
+pub use resend::Retried;
 pub use statistics::{Histogram, Latencies, Sample, Statistics};
 
 use self::broker_accounts::BrokerAccounts;

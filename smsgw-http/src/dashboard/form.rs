@@ -9,7 +9,7 @@ use smsgw_core::time::Timestamp;
 
 use super::refusal::Refusal;
 use crate::fields::{Fields, FromFields};
-use crate::json::{Value, read_body};
+use crate::json::{MAX_BODY, Value, read_body};
 use crate::problem::{Code, Problem};
 use crate::router::Api;
 
@@ -28,7 +28,7 @@ impl FromRequest<Api> for Form {
         if !typed {
             return Err(Problem::new(Code::UnsupportedMediaType, "send it from a form of a page").into());
         }
-        let body = read_body(&parts.headers, body).await?;
+        let body = read_body(&parts.headers, body, MAX_BODY).await?;
         let mut fields = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(&body) {
             if !value.is_empty() {

@@ -18,6 +18,7 @@ use crate::auth::{MessagesRead, MessagesWrite, Who};
 use crate::problem::{Code, Problem};
 use crate::router::Api;
 use crate::routes::Id;
+use crate::routes::messages::again;
 
 /// `GET /dashboard/messages/{id}`
 pub(super) async fn show(
@@ -131,6 +132,15 @@ pub(super) async fn erase(
 ) -> Result<Response, Refusal> {
     acts::messages::erase(api, *visitor, id).await?;
     Ok(back(id))
+}
+
+/// `POST /dashboard/messages/{id}/retry`: leads to the new message.
+pub(super) async fn retry(
+    State(api): State<Api>,
+    visitor: Visitor<MessagesWrite>,
+    Id(id): Id<MessageId>,
+) -> Result<Response, Refusal> {
+    Ok(back(again(&api, visitor.account, id, None).await?.id))
 }
 
 fn back(id: MessageId) -> Response {

@@ -41,6 +41,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/dashboard/messages/{id}", get(message::show))
         .route("/dashboard/messages/{id}/cancel", post(message::cancel))
         .route("/dashboard/messages/{id}/erase", post(message::erase))
+        .route("/dashboard/messages/{id}/retry", post(message::retry))
         .route("/dashboard/compose", get(compose::ask).post(compose::send))
         .route("/dashboard/compose/preview", post(compose::preview))
         .route("/dashboard/devices", get(devices::list).post(devices::create))

@@ -1,4 +1,4 @@
-//! Messages: submit them, look at them, take them back, erase them.
+//! Messages: submit them, look at them, take them back, erase them, send them again.
 
 use std::time::Duration;
 
@@ -26,7 +26,12 @@ use crate::router::Api;
 use crate::running::Run;
 use crate::views::{EventView, MessageView};
 
+mod bulk;
 mod request;
+mod retry;
+
+#[cfg(feature = "dashboard")]
+pub(crate) use retry::again;
 
 use request::OriginalSendRequest;
 pub(crate) use request::SendRequest;
@@ -46,6 +51,8 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(get, erase))
         .routes(routes!(events))
         .routes(routes!(cancel))
+        .routes(routes!(bulk::send))
+        .routes(routes!(retry::retry))
 }
 
 /// Send a message
@@ -94,14 +101,19 @@ async fn submit(api: &Api, sender: Sender, request: SendRequest) -> Result<Respo
     let Sender { account, key, run } = sender;
     let message = accept(api, request.into_message(account, key)).await?;
     drop(run);
-    let location = format!("/messages/{}", message.id);
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(&message))).into_response())
+    accepted(&message)
 }
 
 /// The message as it is now, once it is stored.
 pub(crate) async fn accept(api: &Api, message: NewMessage) -> Result<Message, Problem> {
     let keyed = message.idempotency_key.is_some();
-    match api.handle.submit(vec![message]).await?.pop() {
+    let submitted = api.handle.submit(vec![message]).await?.pop();
+    outcome(submitted, keyed)
+}
+
+/// The message that came of submitting one; `keyed` where an idempotency key went with it.
+fn outcome(submitted: Option<Submitted>, keyed: bool) -> Result<Message, Problem> {
+    match submitted {
         Some(Submitted::Accepted(message) | Submitted::Duplicate(message)) => Ok(message),
         Some(Submitted::Mismatch) if keyed => Err(Problem::new(
             Code::IdempotencyMismatch,
@@ -113,6 +125,11 @@ pub(crate) async fn accept(api: &Api, message: NewMessage) -> Result<Message, Pr
         Some(Submitted::UnknownDevice) => Err(Problem::not_found().at("/device_id")),
         None => Err(Problem::new(Code::Internal, "the gateway gave no answer")),
     }
+}
+
+fn accepted(message: &Message) -> Result<Response, Problem> {
+    let location = format!("/messages/{}", message.id);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(MessageView::of(message))).into_response())
 }
 
 /// List messages, newest first
