@@ -6,6 +6,7 @@ mod keys;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -18,7 +19,7 @@ use super::cancel::{self, Cancellation};
 use super::statistics::{Sample, Statistics};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::auth::Authenticator;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{AccountId, MessageId};
 use crate::message::{Message, MessageEvent, NewMessage};
 use crate::state::State;
@@ -178,10 +179,30 @@ impl Handle {
         }
     }
 
+    /// The same, with a `Timeout` for each backend that has not answered `within` that time.
+    pub async fn health_within(&self, within: Duration) -> Health {
+        let Shared { store, queue, transport, .. } = &*self.0;
+        let (stored, queued, transported) = tokio::join!(
+            in_time(within, store.ready()),
+            in_time(within, queue.ready()),
+            in_time(within, transport.ready()),
+        );
+        Health {
+            store: (store.to_string(), stored),
+            queue: (queue.to_string(), queued),
+            transport: (transport.to_string(), transported),
+        }
+    }
+
     /// The time by the gateway's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+}
+
+async fn in_time(within: Duration, answer: impl Future<Output = Result<()>>) -> Result<()> {
+    let late = |_| Err(Error::new(ErrorKind::Timeout, "gateway", "ready"));
+    tokio::time::timeout(within, answer).await.unwrap_or_else(late)
 }
 
 impl fmt::Debug for Handle {
