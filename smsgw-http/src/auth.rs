@@ -18,7 +18,7 @@ use smsgw_core::key::KeyId;
 use smsgw_core::time::Timestamp;
 
 pub(crate) use need::{Admin, AnyToken, DevicesAdmin, DevicesRead, InboxRead, MessagesRead, MessagesWrite};
-pub(crate) use need::{Broker, Need};
+pub(crate) use need::{Broker, MetricsRead, Need};
 pub(crate) use tokens::Tokens;
 
 use crate::problem::{Code, Problem};

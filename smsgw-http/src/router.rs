@@ -71,7 +71,7 @@ impl Api {
     }
 }
 
-/// The whole API of a gateway: messages, devices, keys, inbox, segments, accounts, tokens, the audit log, health, and its own
+/// The whole API of a gateway: messages, devices, keys, inbox, segments, accounts, tokens, the audit log, health, metrics, and its own
 /// documentation.
 ///
 /// Every answer has an `x-request-id`, the caller's where it sent one. Every refusal is RFC 9457 problem details. What
@@ -107,6 +107,7 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(routes::audit::router())
         .merge(routes::mqtt::router())
         .merge(routes::health::router())
+        .merge(routes::metrics::router())
 }
 
 /// Around every request: its id, its line in the log, and what every answer has in common. One layer, since each costs

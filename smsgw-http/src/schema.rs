@@ -21,6 +21,7 @@ const TOKEN: &str = "token";
         (name = "users", description = "Accounts, their tokens, and what was refused and done"),
         (name = "brokers", description = "For brokers that ask who may come in"),
         (name = "health", description = "Whether the gateway can serve; needs no token"),
+        (name = "metrics", description = "What the gateway has done, for Prometheus"),
     ),
     components(schemas(ProblemBody)),
     security(("token" = [])),

@@ -43,6 +43,7 @@ async fn the_document_names_every_route_and_its_refusals() {
         "GET /messages",
         "GET /messages/{id}",
         "GET /messages/{id}/events",
+        "GET /metrics",
         "GET /tokens",
         "GET /users",
         "GET /users/{id}",

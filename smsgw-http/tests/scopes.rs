@@ -8,7 +8,7 @@ use smsgw_core::account::{Scope, Scopes};
 use smsgw_core::gateway::NewToken;
 
 /// What each operation needs. A new route belongs in here.
-const TABLE: [(&str, &str); 34] = [
+const TABLE: [(&str, &str); 35] = [
     ("DELETE /devices/{id}", "devices:admin"),
     ("DELETE /devices/{id}/api-keys/{key_id}", "devices:admin"),
     ("DELETE /messages/{id}", "messages:write"),
@@ -24,6 +24,7 @@ const TABLE: [(&str, &str); 34] = [
     ("GET /messages", "messages:read"),
     ("GET /messages/{id}", "messages:read"),
     ("GET /messages/{id}/events", "messages:read"),
+    ("GET /metrics", "metrics:read"),
     ("GET /tokens", "any"),
     ("GET /users", "admin"),
     ("GET /users/{id}", "admin"),
@@ -127,7 +128,8 @@ async fn no_token_at_all_is_401_wherever_the_document_asks_for_one() {
 async fn a_scope_that_the_account_may_not_have_opens_nothing() {
     let api = Api::start().await;
     let token = api.token(Scope::ALL).await;
-    for (method, path) in [("GET", "/users"), ("GET", "/audit"), ("POST", "/mqtt/auth")] {
+    for (method, path) in [("GET", "/users"), ("GET", "/audit"), ("GET", "/metrics"), ("POST", "/mqtt/auth")]
+    {
         api.json_as(&token, method, path, "{}").await.is_problem(403, "forbidden", path);
     }
     assert_eq!(api.send("GET", "/messages", &bearer(&token), "").await.status, 200);

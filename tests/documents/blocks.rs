@@ -30,7 +30,8 @@ pub(crate) fn documents() -> Vec<PathBuf> {
         .output()
         .expect("git runs");
     let paths = String::from_utf8(listed.stdout).expect("text");
-    let paths: Vec<PathBuf> = paths.lines().map(|path| root().join(path)).filter(|path| path.exists()).collect();
+    let paths: Vec<PathBuf> =
+        paths.lines().map(|path| root().join(path)).filter(|path| path.exists()).collect();
     assert!(paths.len() > 10, "{paths:?}");
     paths
 }

@@ -21,7 +21,11 @@ fn every_link_within_the_repository_leads_somewhere() {
             let is_document = place.extension().is_some_and(|kind| kind == "md");
             if is_document && !anchor.is_empty() {
                 let target = std::fs::read_to_string(&place).expect("a document");
-                assert!(anchors(&target).any(|name| name == anchor), "{}: no heading for {link}", path.display());
+                assert!(
+                    anchors(&target).any(|name| name == anchor),
+                    "{}: no heading for {link}",
+                    path.display()
+                );
             }
             checked += 1;
         }
@@ -34,6 +38,10 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| {
         let words = line.trim_start_matches('#').trim().to_lowercase();
-        words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>().replace(' ', "-")
+        words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .collect::<String>()
+            .replace(' ', "-")
     })
 }

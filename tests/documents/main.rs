@@ -21,7 +21,9 @@ fn every_block_is_of_a_kind_that_is_checked() {
         match block.language.as_str() {
             "rust" | "" => block.is_a_doctest(),
             "json" => block.is_json(),
-            "toml" => drop(toml::from_str::<toml::Table>(&block.text).unwrap_or_else(|error| panic!("{block}: {error}"))),
+            "toml" => drop(
+                toml::from_str::<toml::Table>(&block.text).unwrap_or_else(|error| panic!("{block}: {error}")),
+            ),
             "sh" => shell::check(block),
             // What is printed, drawn or asked of a program that is not here.
             "text" | "ini" | "hcl" => {}
@@ -35,7 +37,10 @@ impl Block {
     fn is_a_doctest(&self) {
         let crate_dir = self.path.parent().expect("a directory");
         let library = std::fs::read_to_string(crate_dir.join("src/lib.rs")).unwrap_or_default();
-        assert!(library.contains("include_str!(\"../README.md\")"), "{self}: no crate has it in its documentation");
+        assert!(
+            library.contains("include_str!(\"../README.md\")"),
+            "{self}: no crate has it in its documentation"
+        );
     }
 
     /// One document a line, or one in all.
@@ -50,7 +55,12 @@ impl Block {
 fn the_gateway_says_at_its_start_what_the_readme_says() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = std::process::Command::new(example("gateway"));
-    command.arg("--data").arg(dir.path().join("demo")).args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
+    command.arg("--data").arg(dir.path().join("demo")).args([
+        "--http",
+        "127.0.0.1:0",
+        "--mqtt",
+        "127.0.0.1:0",
+    ]);
     let gateway = Process::start(command.stderr(std::process::Stdio::null()));
     let said = gateway.lines_until("  curl ");
     for readme in ["README.md", "README.es.md"] {
@@ -74,5 +84,7 @@ fn without_what_varies(line: &str) -> String {
     }
     let mut parts = plain.split("sgw_tok_");
     let before = parts.next().unwrap_or_default().to_owned();
-    parts.fold(before, |text, part| text + part.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '…'))
+    parts.fold(before, |text, part| {
+        text + part.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '…')
+    })
 }

@@ -44,7 +44,8 @@ pub(crate) fn check(block: &Block) {
 fn run(block: &Block) {
     let gateway = gateway();
     // What is refused is no success either.
-    let script = format!("set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{}", block.text);
+    let script =
+        format!("set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{}", block.text);
     let Output { status, stdout, stderr } = Command::new("bash")
         .args(["-c", &script])
         .env("SMSGW", &gateway.http)
@@ -63,7 +64,8 @@ fn cargo(block: &Block, words: &[&str]) {
         Some(at) => (&words[..at], &words[at + 1..]),
         None => (words, &[][..]),
     };
-    let value = |flag: &str| own.iter().position(|word| *word == flag).and_then(|at| own.get(at + 1)).copied();
+    let value =
+        |flag: &str| own.iter().position(|word| *word == flag).and_then(|at| own.get(at + 1)).copied();
     if value("-p").is_some() {
         return;
     }
@@ -71,7 +73,8 @@ fn cargo(block: &Block, words: &[&str]) {
         assert!(manifest["features"].get(feature).is_some(), "{block}: no feature {feature}");
     }
     if let Some(name) = value("--example") {
-        let there = root().join(format!("examples/{name}.rs")).exists() || root().join("examples").join(name).is_dir();
+        let there = root().join(format!("examples/{name}.rs")).exists()
+            || root().join("examples").join(name).is_dir();
         assert!(there, "{block}: no example {name}");
         flags(block, name, given);
     }
@@ -79,7 +82,8 @@ fn cargo(block: &Block, words: &[&str]) {
 
 /// Whether the program has the subcommand and the flags.
 fn flags(block: &Block, program: &str, words: &[&str]) {
-    let is_word = |word: &&&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !word.starts_with('-');
+    let is_word =
+        |word: &&&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !word.starts_with('-');
     let mut command: Vec<&str> = words.iter().take_while(is_word).copied().collect();
     let help = loop {
         let said = Command::new(example(program)).args(&command).arg("--help").output().expect("it runs");

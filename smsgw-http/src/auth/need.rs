@@ -30,6 +30,15 @@ macro_rules! scopes {
 
 scopes!(MessagesRead, MessagesWrite, DevicesRead, DevicesAdmin, InboxRead, Admin);
 
+/// A token with [`Scope::MetricsRead`].
+pub(crate) struct MetricsRead;
+
+impl Need for MetricsRead {
+    const SCOPE: Option<Scope> = Some(Scope::MetricsRead);
+    /// Whoever has used up a rate is the one to be seen in the numbers.
+    const LIMITED: bool = false;
+}
+
 /// A token with [`Scope::Broker`].
 pub(crate) struct Broker;
 

@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 pub(crate) mod mqtt;
 pub(crate) mod segments;
 pub(crate) mod tokens;
