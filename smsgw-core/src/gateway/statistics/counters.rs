@@ -35,7 +35,9 @@ pub(in crate::gateway) struct Counter(AtomicU64);
 
 impl Counter {
     pub(in crate::gateway) fn add(&self, number: usize) {
-        self.0.fetch_add(number as u64, Ordering::Relaxed);
+        if number > 0 {
+            self.0.fetch_add(number as u64, Ordering::Relaxed);
+        }
     }
 
     fn read(&self) -> u64 {
