@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::config::{ServeConfig, ServeTls};
+pub(crate) use self::connection::Leaving;
 use self::connection::Server;
 use self::crowd::Crowd;
 use self::places::{Place, Places};

@@ -10,7 +10,7 @@ use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::{IdSource, MessageId};
 use smsgw_core::message::Priority;
 use smsgw_core::queue::{Job, Leased, Queue, Receipt, Settled, Settlement};
-use smsgw_core::state::State;
+use smsgw_core::state::{Reason, State};
 use smsgw_core::store::Moved;
 use smsgw_core::time::{Clock, SystemClock, Timestamp};
 use smsgw_store::redis::{RedisConfig, RedisQueue, RedisResults};
@@ -286,6 +286,7 @@ fn moved(from: State, to: State, second: i64) -> Moved {
         device: Some(Uuid::from_u128(2).into()),
         from,
         to,
+        reason: (to == State::Scheduled).then_some(Reason::WindowFull),
         at: Timestamp::from_micros(1_767_323_045_000_000 + second * 1_000_000),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `resend` sends again, `inbound`
 //! hears, `writer` writes down what became of messages, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
-//! sends away whose key has ended, `drain` ends.
+//! sends away whose key has ended, `events` tells,
+//! `drain` ends.
 
 mod birth;
 mod broker_accounts;
@@ -12,6 +13,7 @@ mod dispatch;
 mod dispatched;
 mod drain;
 mod ending;
+mod events;
 mod fleet;
 mod handle;
 mod inbound;
@@ -36,6 +38,7 @@ use tokio_util::task::TaskTracker;
 pub use builder::GatewayBuilder;
 pub use cancel::Cancellation;
 pub use drain::Running;
+pub use events::{DeviceChange, Event, EventId, EventIdError, EventStream, Streamed};
 pub use fleet::Presence;
 pub use handle::{DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
 pub use resend::Retried;
@@ -43,6 +46,7 @@ pub use resend::Retried;
 use self::broker_accounts::BrokerAccounts;
 use self::dispatched::Words;
 use self::ending::EndingKeys;
+use self::events::EventLog;
 use self::fleet::Fleet;
 use self::intake::Intake;
 use self::queued::Backlog;
@@ -102,6 +106,7 @@ struct Shared {
     backlog: Backlog,
     births: Arc<Semaphore>,
     observers: broadcast::Sender<Moved>,
+    events: Arc<EventLog>,
     audit: AuditLog,
     // Keys of original devices that were refused: noted only so often.
     failures: Failures,
@@ -146,14 +151,16 @@ impl Gateway {
 }
 
 impl Shared {
-    /// Tells observers what was committed.
+    /// Tells whoever listens what was committed.
     fn announce(&self, moved: impl IntoIterator<Item = Moved>) {
-        if self.observers.receiver_count() > 0 {
-            for change in moved {
+        let observed = self.observers.receiver_count() > 0;
+        self.events.push(moved.into_iter().map(|change| {
+            if observed {
                 // Fails only where the last observer has just gone.
-                let _ = self.observers.send(change);
+                let _ = self.observers.send(change.clone());
             }
-        }
+            Event::Message(change)
+        }));
     }
 }
 

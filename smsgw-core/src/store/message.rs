@@ -8,7 +8,7 @@ use crate::message::{Message, MessageEvent};
 use crate::phone::PhoneNumber;
 use crate::pseudonym::Pseudonyms;
 use crate::queue::Job;
-use crate::state::{QUEUED_RECHECK, State, Transition};
+use crate::state::{QUEUED_RECHECK, Reason, State, Transition};
 use crate::store::{Cursor, Page};
 use crate::time::Timestamp;
 
@@ -274,6 +274,8 @@ pub struct Moved {
     pub from: State,
     /// The state it reached.
     pub to: State,
+    /// Why it waits in that state, where it does and the store says so.
+    pub reason: Option<Reason>,
     /// When.
     pub at: Timestamp,
 }

@@ -27,6 +27,10 @@ use crate::headers;
 /// For how long browsers use TLS only, once they were here with it: half a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
+/// Tells an answer without an end that the server stops.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaving(pub(crate) CancellationToken);
+
 /// What all connections of a server have in common.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -84,6 +88,7 @@ async fn answer(
         response
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(Leaving(server.leaving.clone()));
         server.router.clone().call(request.map(Body::new)).await?
     };
     if server.is_tls {

@@ -116,6 +116,7 @@ impl Changes {
             device: next.device,
             from: head.state,
             to: next.state,
+            reason: next.reason,
             at: now,
         };
         head.state = next.state;

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
-use smsgw_core::state::State;
+use smsgw_core::state::{Reason, State};
 use smsgw_core::store::Moved;
 use smsgw_core::time::Timestamp;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -74,6 +74,8 @@ struct Event<'a> {
     device: Option<DeviceId>,
     from: State,
     to: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
     at: Timestamp,
     /// The same, for a script that compares.
     micros: i64,
@@ -89,6 +91,7 @@ impl<'a> Event<'a> {
             device: moved.device,
             from: moved.from,
             to: moved.to,
+            reason: moved.reason,
             at: moved.at,
             micros: moved.at.as_micros(),
             gateway: gateway.into(),
@@ -102,6 +105,7 @@ impl<'a> Event<'a> {
             device: self.device,
             from: self.from,
             to: self.to,
+            reason: self.reason,
             at: self.at,
         }
     }

@@ -86,6 +86,7 @@ impl Changes {
             device: next.device,
             from: head.state,
             to: next.state,
+            reason: next.reason,
             at: self.now,
         };
         head.state = next.state;

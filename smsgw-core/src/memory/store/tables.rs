@@ -79,6 +79,7 @@ impl Indexes {
             device: message.device,
             from,
             to: next.state,
+            reason: message.reason,
             at: now,
         };
         self.alarms.set(row, next.check_at);
