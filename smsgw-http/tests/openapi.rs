@@ -37,6 +37,7 @@ async fn the_document_names_every_route_and_its_refusals() {
         "GET /devices",
         "GET /devices/{id}",
         "GET /devices/{id}/api-keys",
+        "GET /events",
         "GET /health/live",
         "GET /health/ready",
         "GET /inbox",

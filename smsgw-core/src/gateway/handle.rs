@@ -16,6 +16,7 @@ pub use keys::MAX_GRACE;
 
 use super::Shared;
 use super::cancel::{self, Cancellation};
+use super::events::{Event, EventId, EventStream};
 use super::statistics::{Sample, Statistics};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::auth::Authenticator;
@@ -161,6 +162,14 @@ impl Handle {
         let in_hand = |state| matches!(state, State::Sending | State::Dispatched);
         let left = moved.iter().filter(|moved| !in_hand(moved.to));
         self.0.fleet.release(left.filter_map(|moved| Some((moved.device?, moved.id))), self.0.clock.now());
+        self.0.events.push(moved.iter().cloned().map(Event::Message));
+    }
+
+    /// What happens to the messages and devices of an account from now on, or from behind `after` where that is still known here:
+    /// the last 10,000 events of all accounts are. Devices are told of as this gateway sees them; messages also where another
+    /// gateway changed them, as far as [`learn`](Self::learn) hears of it.
+    pub fn events(&self, account: AccountId, after: Option<EventId>) -> EventStream {
+        EventStream::new(self.0.events.clone(), account, after, self.0.stop.clone())
     }
 
     /// What this gateway has done since it was built, and how things are with it now. Asks nobody, and is cheap.

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod devices;
 pub(crate) mod docs;
+pub(crate) mod events;
 mod grace;
 pub(crate) mod health;
 pub(crate) mod inbox;
