@@ -38,7 +38,7 @@ async fn two_gateways_leave_the_process_as_it_was() {
     for (running, ..) in &gateways {
         let handle = running.handle();
         let connected = async {
-            while handle.health().await.transport.ready.is_err() {
+            while handle.health(Duration::from_secs(2)).await.transport.ready.is_err() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, and says so: a C compiler, curl, three Python virtual environments (in two of them
 # the device of the original protocol runs on the versions of paho-mqtt that are in use, in the third the API's description is
-# tried out), valgrind, which counts instructions, Chromium and Node.js, which try the dashboard, and the servers that the tests
-# start for themselves. Nothing is touched but
-# .venv-*, tests/browser/node_modules and Debian's packages, where these are missing; no service of the machine is started or changed.
+# tried out), valgrind, which counts instructions, Prometheus' promtool, Chromium and Node.js, which try the dashboard, and the
+# servers that the tests start for themselves. Nothing is touched but .venv-*, tests/browser/node_modules and Debian's packages,
+# where these are missing; no service of the machine is started or changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +15,9 @@ needed=() skipped=()
 has cc || needed+=(build-essential)
 has curl || needed+=(curl)
 has_venv || needed+=(python3 python3-venv)
-# Tests of a server or of valgrind that is missing are skipped, unless SMSGW_TEST_REQUIRE names it.
+# Tests of a server, of valgrind or of promtool that is missing are skipped, unless SMSGW_TEST_REQUIRE names it.
 has_postgres || skipped+=(postgresql)
+has promtool || skipped+=(prometheus)
 for program in redis-server rabbitmq-server mosquitto valgrind chromium; do
     has "$program" || skipped+=("$program")
 done

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use smsgw::account::{Account, Role, Scope, Scopes};
+use smsgw::account::{Account, Role, Scopes};
 use smsgw::gateway::{Handle, NewDevice, NewToken};
 use smsgw::id::DeviceId;
 
@@ -66,7 +66,11 @@ impl Demo {
         if role != Role::Admin {
             handle.set_role(account, Role::Admin).await?;
         }
-        if authenticator.token(&demo.token).await?.map_or(true, |principal| !principal.may(Scope::Admin)) {
+        if authenticator
+            .token(&demo.token)
+            .await?
+            .map_or(true, |principal| !principal.scopes.covers(Scopes::ALL))
+        {
             let new = NewToken { scopes: Scopes::ALL, ..NewToken::new("demo") };
             demo.token = handle.create_token(account, new).await?.0.expose().to_owned();
         }

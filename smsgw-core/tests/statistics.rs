@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smsgw_core::error::ErrorKind;
 use smsgw_core::gateway::{Cancellation, Gateway, Handle, Histogram, NewDevice, Running, Sample, Submitted};
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::layer::{Fault, FaultPlan};
 use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, Failure, MessageEvent, NewMessage};
 use smsgw_core::state::{Reason, Report, ReportState, State};
@@ -244,4 +246,21 @@ async fn a_sample_is_taken_each_second() {
     let last = *setup.handle.history().last().expect("there are some");
     assert_eq!((last.depth, last.at), (Some(0), setup.clock.now()));
     assert_eq!(setup.handle.statistics().queue_depth, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_says_nothing_stops_no_sample_and_is_down_by_itself() {
+    let silent = FaultPlan { delay: 1.0, max_delay: Duration::from_secs(31_536_000), ..FaultPlan::default() };
+    let queue = Fault::new(MemoryQueue::new(), silent);
+    let gateway = Gateway::builder(MemoryStore::new(), queue, MemoryTransport::new()).build();
+    let running = gateway.start().await.expect("starts");
+    let handle = running.handle();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let samples = handle.history();
+    assert!((5..=11).contains(&samples.len()), "{}", samples.len());
+    assert!(samples.iter().filter(|sample| sample.depth.is_none()).count() >= 5);
+    let health = handle.health_within(Duration::from_secs(2)).await;
+    let late = health.queue.1.expect_err("it says nothing");
+    assert_eq!(late.kind(), ErrorKind::Timeout);
+    assert!(health.store.1.is_ok() && health.transport.1.is_ok());
 }

@@ -18,7 +18,7 @@ use smsgw_core::key::KeyId;
 use smsgw_core::time::Timestamp;
 
 pub(crate) use need::{Admin, AnyToken, DevicesAdmin, DevicesRead, InboxRead, MessagesRead, MessagesWrite};
-pub(crate) use need::{Broker, Need};
+pub(crate) use need::{Broker, EventsRead, MetricsRead, Need};
 pub(crate) use tokens::Tokens;
 
 use crate::problem::{Code, Problem};
@@ -89,11 +89,12 @@ impl<N: Need> Caller<N> {
             let slot = parts.extensions.get::<Slot>().cloned().unwrap_or_default();
             slot.fill(rates.take(who.account, api.handle.now()))?;
         }
-        if let Some(scope) = N::SCOPE.filter(|scope| !principal.may(*scope)) {
+        let may_otherwise = N::OR.is_some_and(|scope| principal.may(scope));
+        if let Some(scope) = N::SCOPE.filter(|scope| !principal.may(*scope) && !may_otherwise) {
             let refused = Some(format!("no scope {scope}"));
             let target = Some(origin.route());
             api.audit.note(Act { refused, target, ..who.did(AuditAction::Authorize) });
-            return Err(lacking(scope));
+            return Err(N::OR.map_or_else(|| lacking(scope), |other| lacking_both(scope, other)));
         }
         Ok(Self { who, need: PhantomData })
     }
@@ -102,6 +103,12 @@ impl<N: Need> Caller<N> {
 /// What a good token without `scope` is answered.
 pub(crate) fn lacking(scope: Scope) -> Problem {
     Problem::new(Code::Forbidden, format!("this needs a token with the scope {scope}"))
+        .challenging(format!("Bearer realm=\"smsgw\", error=\"insufficient_scope\", scope=\"{scope}\""))
+}
+
+/// What a good token with neither of two scopes is answered where either will do.
+fn lacking_both(scope: Scope, other: Scope) -> Problem {
+    Problem::new(Code::Forbidden, format!("this needs a token with the scope {scope} or {other}"))
         .challenging(format!("Bearer realm=\"smsgw\", error=\"insufficient_scope\", scope=\"{scope}\""))
 }
 

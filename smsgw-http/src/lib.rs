@@ -11,6 +11,7 @@ mod fields;
 pub mod fuzzing;
 mod headers;
 mod json;
+mod metrics;
 mod page;
 mod problem;
 mod rates;

@@ -71,7 +71,7 @@ impl Api {
     }
 }
 
-/// The whole API of a gateway: messages, devices, keys, inbox, segments, accounts, tokens, the audit log, health, and its own
+/// The whole API of a gateway: messages, devices, keys, inbox, events, segments, accounts, tokens, the audit log, health, metrics, and its own
 /// documentation.
 ///
 /// Every answer has an `x-request-id`, the caller's where it sent one. Every refusal is RFC 9457 problem details. What
@@ -101,12 +101,14 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(routes::devices::router())
         .merge(routes::keys::router())
         .merge(routes::inbox::router())
+        .merge(routes::events::router())
         .merge(routes::segments::router())
         .merge(routes::users::router())
         .merge(routes::tokens::router())
         .merge(routes::audit::router())
         .merge(routes::mqtt::router())
         .merge(routes::health::router())
+        .merge(routes::metrics::router())
 }
 
 /// Around every request: its id, its line in the log, and what every answer has in common. One layer, since each costs

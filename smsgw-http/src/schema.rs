@@ -16,11 +16,13 @@ const TOKEN: &str = "token";
     info(title = "smsgw", description = "Send and receive SMS through phones and modems of your own."),
     tags(
         (name = "messages", description = "SMS to send"),
+        (name = "events", description = "What happens, as it does"),
         (name = "inbox", description = "SMS that were received"),
         (name = "devices", description = "Phones and modems, and the keys they come in with"),
         (name = "users", description = "Accounts, their tokens, and what was refused and done"),
         (name = "brokers", description = "For brokers that ask who may come in"),
         (name = "health", description = "Whether the gateway can serve; needs no token"),
+        (name = "metrics", description = "What the gateway has done, for Prometheus"),
     ),
     components(schemas(ProblemBody)),
     security(("token" = [])),
@@ -71,8 +73,11 @@ fn refusals(operation: &mut Operation) {
 /// Says in words what the security requirement says in a way that not every reader shows.
 fn say_scope(operation: &mut Operation) {
     let required = serde_json::to_value(&operation.security).unwrap_or_default();
-    if let Some(scope) = required.pointer("/0/token/0").and_then(serde_json::Value::as_str) {
+    let scopes =
+        required.as_array().into_iter().flatten().filter_map(|one| one.pointer("/token/0")?.as_str());
+    let scopes: Vec<String> = scopes.map(|scope| format!("`{scope}`")).collect();
+    if !scopes.is_empty() {
         let told = operation.description.take().map(|told| format!("{told}\n\n")).unwrap_or_default();
-        operation.description = Some(format!("{told}Needs a token with the scope `{scope}`."));
+        operation.description = Some(format!("{told}Needs a token with the scope {}.", scopes.join(" or ")));
     }
 }

@@ -28,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::config::{ServeConfig, ServeTls};
-use self::connection::Server;
 #[cfg(feature = "dashboard")]
-pub(crate) use self::connection::{IsTls, Leaving};
+pub(crate) use self::connection::IsTls;
+pub(crate) use self::connection::Leaving;
+use self::connection::Server;
 use self::crowd::Crowd;
 use self::places::{Place, Places};
 

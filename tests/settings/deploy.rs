@@ -22,7 +22,11 @@ fn command(place: &Place, name: &str, stub: Option<&str>) -> Command {
     place.write_mode("bin/mosquitto_ctrl", init, 0o755);
     let mut command = Command::new("/bin/sh");
     command.arg(script(name)).env_clear().env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
-    command.env("CERTS", place.path()).env("DATA", place.path()).current_dir(place.path());
+    command
+        .env("CERTS", place.path())
+        .env("DATA", place.path())
+        .env("TOKEN", place.path())
+        .current_dir(place.path());
     command.env("PUBLIC_HOST", "gw.example.org").env("MQTT_PASSWORD", "hunter2");
     command
 }
@@ -80,6 +84,25 @@ fn accounts_that_were_half_made_are_made_and_whole_ones_stay() {
 }
 
 #[test]
+fn the_token_of_prometheus_is_made_once_and_one_that_was_half_made_anew() {
+    let place = Place::new();
+    place.write("metrics.new", "half");
+    let stub = "#!/bin/sh\necho \"$@\" >> calls\necho sgw_tok\n";
+    for _ in 0..2 {
+        let made = command(&place, "token.sh", Some(stub)).output().expect("a shell");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    assert_eq!(place.names(), ["bin", "calls", "metrics"]);
+    let read = |name: &str| fs::read_to_string(place.path().join(name)).expect("it is there");
+    assert_eq!(read("metrics"), "sgw_tok\n");
+    assert_eq!(read("calls"), "token --account prometheus --admin --scopes metrics:read --name Prometheus\n");
+
+    let place = Place::new();
+    let failed = command(&place, "token.sh", Some("#!/bin/sh\nexit 1\n")).output().expect("a shell");
+    assert!(!failed.status.success() && !place.path().join("metrics").exists());
+}
+
+#[test]
 fn a_gateway_that_ends_is_started_again_by_docker_unless_a_setting_is_wrong() {
     let place = Place::new();
     for code in [0, 1] {
@@ -111,7 +134,7 @@ fn a_gateway_that_docker_stops_may_drain() {
 #[test]
 fn the_compose_file_runs_them_and_waits_for_the_database_itself() {
     let file = include_str!("../../deploy/compose.yaml");
-    for name in ["certificates.sh", "accounts.sh", "gateway.sh"] {
+    for name in ["certificates.sh", "accounts.sh", "gateway.sh", "token.sh"] {
         assert!(file.contains(&format!("/setup/{name}")) && script(name).exists(), "{name}");
     }
     assert!(file.contains("\"pg_isready\", \"-h\", \"127.0.0.1\""));

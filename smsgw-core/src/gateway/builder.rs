@@ -9,6 +9,7 @@ use super::birth::AT_ONCE;
 use super::broker_accounts::BrokerAccounts;
 use super::dispatched::Words;
 use super::ending::EndingKeys;
+use super::events::EventLog;
 use super::fleet::Fleet;
 use super::intake::Intake;
 use super::queued::Backlog;
@@ -175,13 +176,15 @@ impl GatewayBuilder {
         let audit = self.audit;
         let audit = audit.unwrap_or_else(|| AuditLog::from_parts(self.store.clone(), self.clock.clone()));
         let counters = Counters::new(self.clock.now());
+        let ids = IdSource::new();
+        let events = Arc::new(EventLog::new(ids.next(self.clock.now())));
         let shared = Shared {
             store: self.store,
             queue: self.queue,
             transport: self.transport,
+            ids,
+            fleet: Fleet::new(self.rate_limit, tells_listening, events.clone(), self.clock.clone()),
             clock: self.clock,
-            ids: IdSource::new(),
-            fleet: Fleet::new(self.rate_limit, tells_listening),
             broker_accounts: BrokerAccounts::new(self.provisioner, self.sealer),
             ending: EndingKeys::default(),
             intake,
@@ -190,6 +193,7 @@ impl GatewayBuilder {
             backlog: Backlog::default(),
             births: Arc::new(Semaphore::new(AT_ONCE)),
             observers: broadcast::Sender::new(self.observer_capacity),
+            events,
             audit,
             failures: Failures::new(),
             pseudonyms: self.pseudonyms,

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -22,12 +22,13 @@ pub(super) use self::place::Placement;
 pub(super) use self::pulls::PullTicket;
 use self::roster::Roster;
 use self::sums::Sums;
+use super::events::{DeviceChange, Event, EventLog};
 use crate::device::{Device, DeviceKey};
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
 use crate::rate::RateLimit;
 use crate::store::Claim;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use crate::transport::{Address, TopicKey};
 
 /// How fast a device of the original protocol is given messages where nothing else is said. It acknowledges nothing, so
@@ -77,16 +78,26 @@ pub(super) struct Fleet {
     tells_listening: bool,
     opened: Notify,
     pullable: Notify,
+    // Who comes and goes is told there, by the time of this clock.
+    events: Arc<EventLog>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Fleet {
-    pub(super) fn new(default_rate: Option<RateLimit>, tells_listening: bool) -> Self {
+    pub(super) fn new(
+        default_rate: Option<RateLimit>,
+        tells_listening: bool,
+        events: Arc<EventLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             inner: Mutex::default(),
             default_rate,
             tells_listening,
             opened: Notify::new(),
             pullable: Notify::new(),
+            events,
+            clock,
         }
     }
 
@@ -103,7 +114,12 @@ impl Fleet {
         f: impl FnOnce(&mut Link) -> T,
     ) -> Option<T> {
         let link = inner.links.get_mut(&id)?;
+        let was_online = link.online;
         let result = f(link);
+        if link.online != was_online {
+            let (account, online) = (link.account, link.online);
+            self.events.push([Event::Device(DeviceChange { id, account, online, at: self.clock.now() })]);
+        }
         let roster = inner.rosters.entry(link.account).or_default();
         let drains = link.waiting > 0 || roster.waiting > 0;
         let free = link.free();

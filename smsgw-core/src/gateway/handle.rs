@@ -16,10 +16,11 @@ pub use keys::MAX_GRACE;
 
 use super::Shared;
 use super::cancel::{self, Cancellation};
+use super::events::{Event, EventId, EventStream};
 use super::statistics::{Sample, Statistics};
 use crate::audit::{AuditEvent, AuditLog};
 use crate::auth::Authenticator;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{AccountId, MessageId};
 use crate::message::{Message, MessageEvent, NewMessage};
 use crate::state::State;
@@ -69,9 +70,13 @@ pub struct BackendHealth {
 }
 
 impl BackendHealth {
-    async fn of(backend: &impl fmt::Display, ready: impl Future<Output = Result<()>>) -> Self {
+    async fn of(
+        backend: &impl fmt::Display,
+        within: Duration,
+        ready: impl Future<Output = Result<()>>,
+    ) -> Self {
         let begun = Instant::now();
-        let ready = ready.await;
+        let ready = in_time(within, ready).await;
         Self { name: backend.to_string(), ready, round_trip: begun.elapsed() }
     }
 }
@@ -157,6 +162,14 @@ impl Handle {
         let in_hand = |state| matches!(state, State::Sending | State::Dispatched);
         let left = moved.iter().filter(|moved| !in_hand(moved.to));
         self.0.fleet.release(left.filter_map(|moved| Some((moved.device?, moved.id))), self.0.clock.now());
+        self.0.events.push(moved.iter().cloned().map(Event::Message));
+    }
+
+    /// What happens to the messages and devices of an account from now on, or from behind `after` where that is still known here:
+    /// the last 10,000 events of all accounts are. Devices are told of as this gateway sees them; messages also where another
+    /// gateway changed them, as far as [`learn`](Self::learn) hears of it.
+    pub fn events(&self, account: AccountId, after: Option<EventId>) -> EventStream {
+        EventStream::new(self.0.events.clone(), account, after, self.0.stop.clone())
     }
 
     /// What this gateway has done since it was built, and how things are with it now. Asks nobody, and is cheap.
@@ -187,13 +200,13 @@ impl Handle {
         Authenticator::from_parts(self.0.store.clone(), self.0.clock.clone())
     }
 
-    /// Asks each backend whether it can serve now.
-    pub async fn health(&self) -> Health {
+    /// Asks each backend whether it can serve now, with a `Timeout` for one that has not answered `within` that time.
+    pub async fn health(&self, within: Duration) -> Health {
         let Shared { store, queue, transport, .. } = &*self.0;
         let (store, queue, transport) = tokio::join!(
-            BackendHealth::of(store, store.ready()),
-            BackendHealth::of(queue, queue.ready()),
-            BackendHealth::of(transport, transport.ready()),
+            BackendHealth::of(store, within, store.ready()),
+            BackendHealth::of(queue, within, queue.ready()),
+            BackendHealth::of(transport, within, transport.ready()),
         );
         Health { store, queue, transport }
     }
@@ -202,6 +215,11 @@ impl Handle {
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+}
+
+async fn in_time(within: Duration, answer: impl Future<Output = Result<()>>) -> Result<()> {
+    let late = |_| Err(Error::new(ErrorKind::Timeout, "gateway", "ready"));
+    tokio::time::timeout(within, answer).await.unwrap_or_else(late)
 }
 
 impl fmt::Debug for Handle {

@@ -2,7 +2,7 @@
 //!
 //! One stage a file: `intake` accepts, `dispatch` sends, `pull` sends what was set aside, `cancel` takes back, `resend` sends again, `inbound`
 //! hears, `writer` writes down what became of messages, `reconcile` mends, `retention` forgets, `fleet` knows the devices, `broker_accounts` tells a broker who may come in, `ending`
-//! sends away whose key has ended, `statistics` counts, `drain` ends.
+//! sends away whose key has ended, `events` tells, `statistics` counts, `drain` ends.
 
 mod birth;
 mod broker_accounts;
@@ -12,6 +12,7 @@ mod dispatch;
 mod dispatched;
 mod drain;
 mod ending;
+mod events;
 mod fleet;
 mod handle;
 mod inbound;
@@ -37,6 +38,7 @@ use tokio_util::task::TaskTracker;
 pub use builder::GatewayBuilder;
 pub use cancel::Cancellation;
 pub use drain::Running;
+pub use events::{DeviceChange, Event, EventId, EventIdError, EventStream, Streamed};
 pub use fleet::{Presence, WINDOW};
 pub use handle::{BackendHealth, DeviceStatus, Handle, Health, MAX_GRACE, NewDevice, NewToken, Submitted};
 pub use resend::Retried;
@@ -45,6 +47,7 @@ pub use statistics::{Histogram, Latencies, Sample, Statistics};
 use self::broker_accounts::BrokerAccounts;
 use self::dispatched::Words;
 use self::ending::EndingKeys;
+use self::events::EventLog;
 use self::fleet::Fleet;
 use self::intake::Intake;
 use self::queued::Backlog;
@@ -106,6 +109,7 @@ struct Shared {
     backlog: Backlog,
     births: Arc<Semaphore>,
     observers: broadcast::Sender<Moved>,
+    events: Arc<EventLog>,
     audit: AuditLog,
     // Keys of original devices that were refused: noted only so often.
     failures: Failures,
@@ -152,9 +156,11 @@ impl Gateway {
 }
 
 impl Shared {
-    /// Counts what was committed, and tells observers.
+    /// Counts what was committed, and tells whoever listens.
     fn announce(&self, moved: impl IntoIterator<Item = Moved>) {
         let is_observed = self.observers.receiver_count() > 0;
+        // Whoever listens to the log is not held up by the others.
+        let mut told = Vec::new();
         for change in moved {
             self.counters.moved(&change);
             tracing::debug!(
@@ -167,9 +173,11 @@ impl Shared {
             );
             if is_observed {
                 // Fails only where the last observer has just gone.
-                let _ = self.observers.send(change);
+                let _ = self.observers.send(change.clone());
             }
+            told.push(Event::Message(change));
         }
+        self.events.push(told);
     }
 
     fn statistics(&self) -> Statistics {

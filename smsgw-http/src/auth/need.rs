@@ -4,6 +4,8 @@ use smsgw_core::account::Scope;
 pub(crate) trait Need: Send + Sync + 'static {
     /// The scope, where one is needed beside the token.
     const SCOPE: Option<Scope>;
+    /// Another scope that will do in its place.
+    const OR: Option<Scope> = None;
     /// Whether its requests count against the rate of the account.
     const LIMITED: bool = true;
 }
@@ -29,6 +31,23 @@ macro_rules! scopes {
 }
 
 scopes!(MessagesRead, MessagesWrite, DevicesRead, DevicesAdmin, InboxRead, Admin);
+
+/// A token with [`Scope::MetricsRead`].
+pub(crate) struct MetricsRead;
+
+impl Need for MetricsRead {
+    const SCOPE: Option<Scope> = Some(Scope::MetricsRead);
+    /// Whoever has used up a rate is the one to be seen in the numbers.
+    const LIMITED: bool = false;
+}
+
+/// A token with [`Scope::MessagesRead`] or [`Scope::DevicesRead`].
+pub(crate) struct EventsRead;
+
+impl Need for EventsRead {
+    const SCOPE: Option<Scope> = Some(Scope::MessagesRead);
+    const OR: Option<Scope> = Some(Scope::DevicesRead);
+}
 
 /// A token with [`Scope::Broker`].
 pub(crate) struct Broker;

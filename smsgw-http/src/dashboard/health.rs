@@ -12,26 +12,21 @@ use super::refusal::Refusal;
 use super::session::Visitor;
 use crate::auth::AnyToken;
 use crate::router::Api;
-use crate::routes::health::ask;
+use crate::routes::health::PATIENCE;
 
 /// `GET /dashboard/health`
 pub(super) async fn show(State(api): State<Api>, visitor: Visitor<AnyToken>) -> Result<Response, Refusal> {
-    let health = ask(&api).await;
+    let health = api.handle.health(PATIENCE).await;
     let body = html! {
         h1 { "Health" }
         div #health hx-get="/dashboard/health" hx-trigger="every 5s" hx-select="#health > *" hx-swap="innerHTML" {
-            @match &health {
-                Err(_) => p.wrong { "The backends did not say within two seconds whether they can serve." },
-                Ok(health) => {
-                    div.scroll tabindex="0" role="region" aria-label="Backends" {
-                        table {
-                            thead { tr { th scope="col" { "Part" } th scope="col" { "Backend" } th scope="col" { "Now" } th scope="col" { "Round trip" } } }
-                            tbody {
-                                (row("Store: where messages are kept", &health.store))
-                                (row("Queue: where work waits", &health.queue))
-                                (row("Transport: the way to the devices", &health.transport))
-                            }
-                        }
+            div.scroll tabindex="0" role="region" aria-label="Backends" {
+                table {
+                    thead { tr { th scope="col" { "Part" } th scope="col" { "Backend" } th scope="col" { "Now" } th scope="col" { "Round trip" } } }
+                    tbody {
+                        (row("Store: where messages are kept", &health.store))
+                        (row("Queue: where work waits", &health.queue))
+                        (row("Transport: the way to the devices", &health.transport))
                     }
                 }
             }

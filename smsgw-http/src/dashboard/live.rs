@@ -11,10 +11,8 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
+use smsgw_core::gateway::{Event as Happening, EventStream, Handle, Streamed};
 use smsgw_core::id::{AccountId, MessageId};
-use smsgw_core::store::Moved;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -41,10 +39,11 @@ pub(super) async fn stream(
     let watch = Watch {
         account: visitor.account,
         message: given.parse("message")?,
-        moves: api.handle.observe(),
+        events: api.handle.events(visitor.account, None),
         next: Instant::now(),
         end: Instant::now() + LIFE,
         leaving: leaving.map_or_else(CancellationToken::new, |Extension(Leaving(leaving))| leaving),
+        handle: api.handle.clone(),
     };
     let events = unfold(watch, async |mut watch| {
         watch
@@ -56,9 +55,10 @@ pub(super) async fn stream(
 }
 
 struct Watch {
+    handle: Handle,
     account: AccountId,
     message: Option<MessageId>,
-    moves: Receiver<Moved>,
+    events: EventStream,
     /// When something may be said again.
     next: Instant,
     end: Instant,
@@ -70,25 +70,26 @@ impl Watch {
     async fn moved(&mut self) -> bool {
         loop {
             let heard = tokio::select! {
-                heard = self.moves.recv() => heard,
+                heard = self.events.next() => heard,
                 () = sleep_until(self.end) => return false,
                 () = self.leaving.cancelled() => return false,
             };
             match heard {
-                Ok(moved) if !self.concerns(&moved) => {}
+                Some(Streamed::Event(_, Happening::Message(moved))) if self.concerns(moved.id) => break,
+                Some(Streamed::Event(..)) => {}
                 // What was missed may have been ours.
-                Ok(_) | Err(RecvError::Lagged(_)) => break,
-                Err(RecvError::Closed) => return false,
+                Some(Streamed::Missed(_)) => break,
+                None => return false,
             }
         }
         sleep_until(self.next).await;
         // What came meanwhile is said with it.
-        self.moves = self.moves.resubscribe();
+        self.events = self.handle.events(self.account, None);
         self.next = Instant::now() + PACE;
         true
     }
 
-    fn concerns(&self, moved: &Moved) -> bool {
-        moved.account == self.account && self.message.is_none_or(|message| message == moved.id)
+    fn concerns(&self, id: MessageId) -> bool {
+        self.message.is_none_or(|message| message == id)
     }
 }

@@ -8,18 +8,15 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use smsgw_core::error::{Error, ErrorKind, Result};
-use smsgw_core::gateway::{BackendHealth, Health};
-use tokio::time::timeout;
+use smsgw_core::gateway::BackendHealth;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem::Problem;
 use crate::router::Api;
 
-/// How long the backends have to say whether they are ready.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long each backend has to say whether it is ready.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(live)).routes(routes!(ready))
@@ -42,8 +39,8 @@ async fn live() -> Json<LiveView> {
         (status = 503, description = "At least one cannot", body = ReadyView),
     ),
 )]
-async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
-    let health = ask(&api).await?;
+async fn ready(State(api): State<Api>) -> Response {
+    let health = api.handle.health(PATIENCE).await;
     let ready = [&health.store, &health.queue, &health.transport].iter().all(|backend| backend.ready.is_ok());
     let view = ReadyView {
         status: word(ready),
@@ -51,17 +48,10 @@ async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
         queue: BackendView::of(health.queue),
         transport: BackendView::of(health.transport),
     };
-    Ok(match ready {
+    match ready {
         true => Json(view).into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], Json(view)).into_response(),
-    })
-}
-
-/// Asks the backends, which must say it in time.
-pub(crate) async fn ask(api: &Api) -> Result<Health> {
-    timeout(PATIENCE, api.handle.health())
-        .await
-        .map_err(|_| Error::new(ErrorKind::Timeout, "gateway", "ask the backends for their health"))
+    }
 }
 
 fn word(ready: bool) -> &'static str {

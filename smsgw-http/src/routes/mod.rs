@@ -3,11 +3,13 @@
 pub(crate) mod audit;
 pub(crate) mod devices;
 pub(crate) mod docs;
+pub(crate) mod events;
 mod grace;
 pub(crate) mod health;
 pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 pub(crate) mod mqtt;
 pub(crate) mod segments;
 pub(crate) mod tokens;

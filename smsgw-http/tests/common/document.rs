@@ -7,7 +7,7 @@ pub(crate) struct Operation {
     pub(crate) method: String,
     /// With its parameters in braces.
     pub(crate) path: String,
-    /// The scope it needs; `any` where every token will do, `none` where none is needed.
+    /// The scope it needs, or the two of which either will do; `any` where every token will do, `none` where none is needed.
     pub(crate) scope: String,
 }
 
@@ -36,14 +36,15 @@ pub(crate) fn operations() -> Vec<Operation> {
         for (method, operation) in item.as_object().expect("operations") {
             let security = operation.get("security").unwrap_or(everywhere);
             let scope = match security.pointer("/0/token") {
-                Some(scopes) => scopes[0].as_str().unwrap_or("any"),
-                None => "none",
+                Some(scopes) if scopes[0].is_string() => {
+                    let either = security.as_array().expect("a list").iter();
+                    let names: Vec<&str> = either.filter_map(|one| one["token"][0].as_str()).collect();
+                    names.join(" or ")
+                }
+                Some(_) => "any".to_owned(),
+                None => "none".to_owned(),
             };
-            operations.push(Operation {
-                method: method.to_uppercase(),
-                path: path.clone(),
-                scope: scope.to_owned(),
-            });
+            operations.push(Operation { method: method.to_uppercase(), path: path.clone(), scope });
         }
     }
     operations

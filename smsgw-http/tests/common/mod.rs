@@ -209,6 +209,10 @@ impl Answer {
         let head = String::from_utf8(bytes[..split].to_vec()).expect("an ASCII head");
         let status = head[9..12].parse().expect("a status");
         let mut answer = Self { status, head, body: bytes[split + 4..].to_vec() };
+        // Events have none, and no end.
+        if answer.header("transfer-encoding").is_some() {
+            return Some(answer);
+        }
         let length: usize = answer.header("content-length").map_or(0, |text| text.parse().expect("a length"));
         while answer.body.len() < length && stream.read_buf(&mut answer.body).await.unwrap_or(0) > 0 {}
         assert_eq!(answer.body.len(), length, "{}", answer.head);

@@ -42,7 +42,7 @@ const ALIVE: Duration = Duration::from_secs(5);
 ///
 /// Both are JSON, as
 /// `{"message":"…","account":"…","device":null,"from":"queued","to":"sending","at":"2026-01-02T03:04:05Z","micros":1767323045000000,"gateway":"…"}`.
-/// A state never replaces a later one, whichever gateway saw it.
+/// Where the message waits there is a `reason`, too. A state never replaces a later one, whichever gateway saw it.
 ///
 /// The engine never waits for any of this. While Redis is away, as many changes wait as the observer's capacity says;
 /// the oldest that do not fit are dropped, and [`dropped`](Self::dropped) counts them. In a cluster all keys are on one

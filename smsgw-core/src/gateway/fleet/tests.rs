@@ -11,6 +11,7 @@ use crate::id::MessageId;
 use crate::message::Priority;
 use crate::queue::Job;
 use crate::state::WaitsFor;
+use crate::time::SystemClock;
 
 const DEVICES: u128 = 4;
 
@@ -96,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn sums_are_right_and_nobody_is_forgotten(ops in prop::collection::vec(op(), 1..80)) {
-        let fleet = Fleet::new(None, false);
+        let fleet = Fleet::new(None, false, Arc::new(EventLog::new(Uuid::nil())), Arc::new(SystemClock));
         let mut now = Timestamp::from_micros(1_000_000);
         let mut held: Vec<(DeviceId, MessageId)> = Vec::new();
         let mut next = 0u128;

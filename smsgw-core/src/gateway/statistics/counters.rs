@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::histogram::Timer;
-use super::{Latencies, Statistics};
+use super::{Latencies, Sample, Statistics};
 use crate::message::Failure;
 use crate::state::{Reason, State};
 use crate::store::Moved;
@@ -35,7 +35,9 @@ pub(in crate::gateway) struct Counter(AtomicU64);
 
 impl Counter {
     pub(in crate::gateway) fn add(&self, number: usize) {
-        self.0.fetch_add(number as u64, Ordering::Relaxed);
+        if number > 0 {
+            self.0.fetch_add(number as u64, Ordering::Relaxed);
+        }
     }
 
     fn read(&self) -> u64 {
@@ -101,9 +103,27 @@ impl Counters {
         *failures.entry(if has_room { code } else { "other" }.to_owned()).or_default() += 1;
     }
 
+    fn reached(&self, state: State) -> u64 {
+        self.reached[state as usize].read()
+    }
+
+    /// All of a sample but what the devices and the queue are like, which is for the caller to say.
+    pub(in crate::gateway) fn sample(&self, at: Timestamp) -> Sample {
+        let unhappy = [State::Undelivered, State::Failed, State::Expired, State::Unknown];
+        Sample {
+            at,
+            accepted: self.accepted.read(),
+            sent: self.reached(State::Sent),
+            delivered: self.reached(State::Delivered),
+            failed: unhappy.into_iter().map(|state| self.reached(state)).sum(),
+            depth: None,
+            devices_online: 0,
+            report: self.report.read(),
+        }
+    }
+
     /// All but what the devices and the queue are like now, which is for the caller to say.
     pub(in crate::gateway) fn read(&self) -> Statistics {
-        let reached = |state: State| self.reached[state as usize].read();
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut failures: Vec<_> = failures.into_iter().collect();
         failures.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -112,14 +132,14 @@ impl Counters {
             accepted: self.accepted.read(),
             refused: self.refused.read(),
             dispatched: self.dispatched.read(),
-            acknowledged: reached(State::Acknowledged),
-            sent: reached(State::Sent),
-            delivered: reached(State::Delivered),
-            undelivered: reached(State::Undelivered),
-            failed: reached(State::Failed),
-            expired: reached(State::Expired),
-            canceled: reached(State::Canceled),
-            unknown: reached(State::Unknown),
+            acknowledged: self.reached(State::Acknowledged),
+            sent: self.reached(State::Sent),
+            delivered: self.reached(State::Delivered),
+            undelivered: self.reached(State::Undelivered),
+            failed: self.reached(State::Failed),
+            expired: self.reached(State::Expired),
+            canceled: self.reached(State::Canceled),
+            unknown: self.reached(State::Unknown),
             retries: self.retries.read(),
             received: self.received.read(),
             waits: Reason::ALL.map(|reason| (reason, self.waits[reason as usize].read())).to_vec(),

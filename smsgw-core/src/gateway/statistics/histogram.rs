@@ -93,6 +93,9 @@ pub(in crate::gateway) struct Timer {
 impl Timer {
     /// It took that long, `times` times.
     pub(in crate::gateway) fn add(&self, took: Duration, times: usize) {
+        if times == 0 {
+            return;
+        }
         let (micros, times) = (u64::try_from(took.as_micros()).unwrap_or(u64::MAX), times as u64);
         let bucket = BOUNDS.partition_point(|end| *end < micros);
         self.counts[bucket].fetch_add(times, Ordering::Relaxed);

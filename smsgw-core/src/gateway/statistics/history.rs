@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{Histogram, Statistics};
+use super::Histogram;
 use crate::gateway::Shared;
 use crate::time::Timestamp;
 
@@ -15,8 +15,8 @@ const KEPT: usize = 300;
 /// How long the queue may take to say how much is in it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a chart of a gateway needs, as it was at one time. The counts are those of [`Statistics`]: since the gateway was
-/// built.
+/// What a chart of a gateway needs, as it was at one time. The counts are those of [`Statistics`](super::Statistics):
+/// since the gateway was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// When.
@@ -35,21 +35,6 @@ pub struct Sample {
     pub devices_online: usize,
     /// From the choice of a device until its first report.
     pub report: Histogram,
-}
-
-impl Sample {
-    fn of(statistics: &Statistics, at: Timestamp, depth: Option<usize>) -> Self {
-        Self {
-            at,
-            accepted: statistics.accepted,
-            sent: statistics.sent,
-            delivered: statistics.delivered,
-            failed: statistics.undelivered + statistics.failed + statistics.expired + statistics.unknown,
-            depth,
-            devices_online: statistics.devices_online,
-            report: statistics.latency.report,
-        }
-    }
 }
 
 /// The samples of the last five minutes.
@@ -92,7 +77,8 @@ async fn sample_for_ever(shared: &Shared) {
         tick.tick().await;
         let depth = timeout(PATIENCE, shared.queue.depth()).await.ok().and_then(Result::ok);
         let depth = depth.and_then(|depth| usize::try_from(depth.ready).ok());
-        shared.history.add(Sample::of(&shared.statistics(), shared.clock.now(), depth));
+        let sample = shared.counters.sample(shared.clock.now());
+        shared.history.add(Sample { depth, devices_online: shared.fleet.totals().0, ..sample });
     }
 }
 
@@ -103,11 +89,11 @@ mod tests {
 
     #[test]
     fn five_minutes_are_kept_and_the_oldest_is_first() {
-        let (history, nothing) = (History::default(), Counters::new(Timestamp::EPOCH).read());
+        let (history, counters) = (History::default(), Counters::new(Timestamp::EPOCH));
         assert_eq!((history.read(), history.depth()), (Vec::new(), None));
         for second in 0..400 {
             let at = Timestamp::EPOCH + Duration::from_secs(second);
-            history.add(Sample::of(&nothing, at, Some(7)));
+            history.add(Sample { depth: Some(7), ..counters.sample(at) });
         }
         let kept = history.read();
         assert_eq!((kept.len(), history.depth()), (KEPT, Some(7)));

@@ -20,7 +20,7 @@ pub(crate) struct CreateTokenRequest {
     #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "laptop")]
     pub(crate) name: String,
     /// What it opens, with a space between: `messages:read`, `messages:write`, `devices:read`, `devices:admin`,
-    /// `inbox:read`, `admin`, `broker`. Where nothing is said, what the token opens that it is made with, as far as the
+    /// `inbox:read`, `admin`, `broker`, `metrics:read`. Where nothing is said, what the token opens that it is made with, as far as the
     /// role of its account allows.
     #[schema(value_type = Option<String>, min_length = 1, example = "messages:read messages:write")]
     pub(crate) scopes: Option<Scopes>,
