@@ -1,10 +1,9 @@
 //! `gateway check`: tries each backend that the settings name, and says what is wrong and how to mend it.
 //!
 //! It may run beside a gateway. It takes no work from the queue, hears nothing of what devices say and sends nothing. It
-//! does open the database and the queue as a start does: a schema that is older than this program is brought up to date,
-//! a queue that is not there yet is made, and on a Mosquitto with dynamic security the gateway's account gets what it
-//! lacks of its rights. A SQLite file and a secret that are not there yet are left to the first
-//! start.
+//! leaves the database as it is: a schema that is older than this program is for `gateway migrate`, a SQLite file and a
+//! secret that are not there yet are for the first start. It does open the queue as a start does: one that is not there
+//! yet is made; and on a Mosquitto with dynamic security the gateway's account gets what it lacks of its rights.
 
 mod backends;
 mod over_tls;

@@ -11,6 +11,8 @@ use smsgw::account::{Account, Role, Scopes};
 use smsgw::gateway::{Handle, NewDevice, NewToken};
 use smsgw::id::DeviceId;
 
+const FILE: &str = "demo.json";
+
 /// Keeps every other gateway out of the data directory for as long as it is held.
 pub(crate) fn lock(data: &Path) -> Result<File, Box<dyn Error>> {
     let failed = |error| format!("cannot make {} ({error}); see --data DIR", data.display());
@@ -40,9 +42,15 @@ pub(crate) struct Phone {
 }
 
 impl Demo {
+    /// The token that an earlier start wrote, where there is one.
+    pub(crate) fn token(data: &Path) -> Option<String> {
+        let text = std::fs::read(data.join(FILE)).ok()?;
+        serde_json::from_slice::<Self>(&text).ok().map(|demo| demo.token)
+    }
+
     /// Reads what an earlier start wrote, and makes what is missing: the token, and as many devices as are wanted.
     pub(crate) async fn prepare(handle: &Handle, data: &Path, wanted: u16) -> Result<Self, Box<dyn Error>> {
-        let path = data.join("demo.json");
+        let path = data.join(FILE);
         let mut demo = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
             read => read

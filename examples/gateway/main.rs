@@ -1,5 +1,5 @@
 //! The gateway as a program: `cargo run --example gateway`. A subcommand a file; the settings are in `settings`, what is
-//! made of them in `backends`.
+//! made of them in `backends`, and what `device` and `send` ask a gateway in `client`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
 mod accounts;
@@ -9,25 +9,29 @@ mod backends;
 mod broker;
 mod certs;
 mod check;
+mod client;
+mod config;
 mod demo;
+mod device;
+mod exit;
 mod flags;
+mod log;
+mod migrate;
 mod owner;
 mod phones;
 mod results;
 mod secret;
+mod send;
 mod serve;
 mod settings;
+mod table;
 mod token;
 
-use std::error::Error;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use smsgw::error::{ErrorKind, with_causes};
-
-use flags::{Command, Flags};
+use exit::{ended, served};
+use flags::{Command, Flags, ServeFlags, SettingFlags};
 use settings::Settings;
-use token::TokenCommand;
 
 /// Half a gateway's allocations are freed by another thread than made them, and many are larger than what the system's
 /// allocator keeps at hand.
@@ -36,50 +40,39 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Flags { command, settings, serve } = Flags::read();
-    log_to_stderr();
+    let flags = Flags::read();
+    let _log = log::start(flags.settings().map(Settings::log_format).unwrap_or_default());
     // For `tests/chaos` alone.
     #[cfg(feature = "crash-points")]
     std::env::var("SMSGW_CRASH").iter().for_each(|at| smsgw::crash::arm(at).expect("a crash point"));
+    let Flags { command, serve, settings } = flags;
     match command {
-        None => match Settings::read_or_explain(&settings, serve.devices) {
-            Ok(settings) => ended(serve::run(settings, serve.json).await),
-            Err(code) => code,
-        },
-        Some(Command::Token { command: Some(TokenCommand::Generate), .. }) => ended(token::generate()),
-        Some(
-            Command::Token { command: Some(TokenCommand::Create(create)), .. }
-            | Command::Token { create, .. },
-        ) => match Settings::read_or_explain(&create.settings, None) {
-            Ok(settings) => ended(token::create(&settings, create).await),
+        None => serving(&serve, &settings).await,
+        Some(Command::Serve { serve, settings }) => serving(&serve, &settings).await,
+        Some(Command::Check { settings, output }) => check::run(&settings, output.is_json()).await,
+        Some(Command::Config { settings, output }) => config::run(&settings, output.is_json()),
+        Some(Command::Migrate { settings, output }) => match Settings::read_or_explain(&settings, None) {
+            Ok(settings) => ended(migrate::run(&settings, output.is_json()).await),
             Err(code) => code,
         },
         Some(Command::Certs { out, host, renew }) => ended(certs::run(&out, &host, renew)),
-        Some(Command::Check { settings, json }) => check::run(&settings, json).await,
+        Some(Command::Token { command, create }) => token::run(command, create).await,
+        Some(Command::Device(flags)) => client::blocking(move || device::run(&flags)).await,
+        Some(Command::Send(flags)) => client::blocking(move || send::run(&flags)).await,
+        Some(Command::Openapi) => {
+            println!("{}", smsgw::http::openapi());
+            ExitCode::SUCCESS
+        }
+        Some(Command::Completions { shell }) => {
+            print!("{}", Flags::completions(shell));
+            ExitCode::SUCCESS
+        }
     }
 }
 
-fn log_to_stderr() {
-    // The broker's warnings name topics, and topics of the original protocol hold keys.
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(format!("{filter},mqtt5=error,mqtt5_protocol=error"))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-}
-
-fn ended(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("smsgw: {}", with_causes(&*problem));
-            // The broker has no place for this gateway as it is set up: started again, it would only push out another.
-            let refused = problem.downcast_ref::<smsgw::error::Error>();
-            match refused.is_some_and(|error| error.kind() == ErrorKind::Unauthorized) {
-                true => ExitCode::from(78),
-                false => ExitCode::FAILURE,
-            }
-        }
+async fn serving(flags: &ServeFlags, settings: &SettingFlags) -> ExitCode {
+    match Settings::read_or_explain(settings, flags.devices) {
+        Ok(settings) => served(serve::run(settings, flags.output.is_json()).await),
+        Err(code) => code,
     }
 }

@@ -1,9 +1,13 @@
 //! `gateway token`: API tokens, made in the store beside the gateway that uses them.
 
+mod kept;
+
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use smsgw::account::{Account, Role, Scopes, Token};
 use smsgw::audit::{Act, AuditAction, AuditEvent};
 use smsgw::id::IdSource;
@@ -12,7 +16,8 @@ use smsgw::store::AccountPatch;
 use smsgw::time::{Clock, SystemClock};
 
 use crate::backends;
-use crate::flags::{SettingFlags, span};
+use crate::exit::ended;
+use crate::flags::{OutputFlags, SettingFlags, span};
 use crate::settings::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +26,56 @@ pub(crate) enum TokenCommand {
     Create(CreateFlags),
     /// Print a token that nothing knows yet, for SMSGW_ADMIN_TOKEN
     Generate,
+    /// List the tokens, without the tokens themselves
+    List {
+        /// Of this account alone
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+        #[command(flatten)]
+        output: OutputFlags,
+        #[command(flatten)]
+        settings: Box<SettingFlags>,
+    },
+    /// End a token, at once and for ever
+    Revoke {
+        /// Its id, as `token list` names it; or what it begins with, sgw_tok_ID
+        id: String,
+        #[command(flatten)]
+        output: OutputFlags,
+        #[command(flatten)]
+        settings: Box<SettingFlags>,
+    },
+}
+
+impl TokenCommand {
+    /// The settings that it was given, where it reads any.
+    pub(crate) fn settings(&self) -> Option<&SettingFlags> {
+        match self {
+            Self::Create(CreateFlags { settings, .. })
+            | Self::List { settings, .. }
+            | Self::Revoke { settings, .. } => Some(settings),
+            Self::Generate => None,
+        }
+    }
+}
+
+pub(crate) async fn run(command: Option<TokenCommand>, alone: CreateFlags) -> ExitCode {
+    let command = command.unwrap_or(TokenCommand::Create(alone));
+    let settings = command.settings().map(|flags| Settings::read_or_explain(flags, None)).transpose();
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    ended(match (command, &settings) {
+        (TokenCommand::Create(flags), Some(settings)) => create(settings, flags).await,
+        (TokenCommand::List { account, output, .. }, Some(settings)) => {
+            kept::list(settings, account.as_deref(), output.is_json()).await
+        }
+        (TokenCommand::Revoke { id, output, .. }, Some(settings)) => {
+            kept::revoke(settings, &id, output.is_json()).await
+        }
+        _ => generate(),
+    })
 }
 
 #[derive(Debug, Args)]
@@ -41,11 +96,13 @@ pub(crate) struct CreateFlags {
     #[arg(long)]
     admin: bool,
     #[command(flatten)]
+    output: OutputFlags,
+    #[command(flatten)]
     pub(crate) settings: Box<SettingFlags>,
 }
 
 /// Makes a token for [`CreateFlags`] and prints it.
-pub(crate) async fn create(settings: &Settings, flags: CreateFlags) -> Result<(), Box<dyn Error>> {
+async fn create(settings: &Settings, flags: CreateFlags) -> Result<(), Box<dyn Error>> {
     let name = flags.account.unwrap_or_else(|| if settings.is_demo { "demo" } else { "default" }.to_owned());
     let (now, ids) = (SystemClock.now(), IdSource::new());
     let store = backends::store(settings).await?;
@@ -79,12 +136,17 @@ pub(crate) async fn create(settings: &Settings, flags: CreateFlags) -> Result<()
     let act = Act { account: Some(account.id), target, ..Act::done(AuditAction::CreateToken) };
     store.record(&[AuditEvent { id: ids.next(now), at: now, act }]).await?;
     store.close().await?;
-    println!("{}", credential.expose());
+    match flags.output.is_json() {
+        true => {
+            println!("{}", json!({"id": token.id, "account": account.name, "token": credential.expose()}))
+        }
+        false => println!("{}", credential.expose()),
+    }
     Ok(())
 }
 
 /// Prints a token and keeps nothing of it.
-pub(crate) fn generate() -> Result<(), Box<dyn Error>> {
+fn generate() -> Result<(), Box<dyn Error>> {
     println!("{}", Credential::generate(CredentialKind::Token)?.expose());
     Ok(())
 }

@@ -55,8 +55,8 @@ impl Place {
 
     pub fn command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
         let mut command = Command::new(example("gateway"));
-        command.args(args).env_clear().envs(env.iter().copied()).current_dir(self.path());
-        command.env("RUST_LOG", "warn");
+        command.args(args).env_clear().env("RUST_LOG", "warn").envs(env.iter().copied());
+        command.current_dir(self.path());
         command
     }
 

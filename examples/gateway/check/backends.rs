@@ -6,6 +6,7 @@ use rustix::fs::{Access, access};
 use smsgw::error::with_causes;
 
 use super::Finding;
+use crate::backends::Part;
 use crate::settings::{Mqtt, Settings, StoreUrl};
 use crate::{accounts, backends, results};
 
@@ -24,6 +25,9 @@ pub(super) async fn store(settings: &Settings) -> Result<String, String> {
     {
         return to_be_made(path);
     }
+    if let Some(to_come) = to_be_migrated(settings, Part::Store).await? {
+        return Ok(to_come);
+    }
     let store = backends::store(settings).await.map_err(|error| error.to_string())?;
     let ready = store.ready().await.map_err(|error| with_causes(&error));
     let closed = store.close().await.map_err(|error| with_causes(&error));
@@ -31,10 +35,24 @@ pub(super) async fn store(settings: &Settings) -> Result<String, String> {
 }
 
 pub(super) async fn queue(settings: &Settings) -> Result<String, String> {
+    if let Some(to_come) = to_be_migrated(settings, Part::Queue).await? {
+        return Ok(to_come);
+    }
     let queue = backends::queue(settings).await.map_err(|error| error.to_string())?;
     let ready = queue.ready().await.map_err(|error| with_causes(&error));
     let closed = queue.close().await.map_err(|error| with_causes(&error));
     ready.and(closed).map(|()| format!("{queue} is ready"))
+}
+
+/// What is to be said of a database that has no schema yet. One that is older is for `gateway migrate`.
+async fn to_be_migrated(settings: &Settings, part: Part) -> Result<Option<String>, String> {
+    match backends::schema(settings, part).await.map_err(|failure| failure.to_string())? {
+        Some(schema) if schema.found == 0 && settings.migrate => {
+            Ok(Some("the database can be reached; the first start makes its schema".into()))
+        }
+        Some(schema) if schema.is_older() => Err(backends::older(schema)),
+        _ => Ok(None),
+    }
 }
 
 /// `None` where nobody asked for them.

@@ -1,9 +1,11 @@
 //! The settings: read from all places, checked before anything is opened.
 
 mod build;
+mod client;
 mod dotenv;
 mod file;
 mod files;
+mod given;
 mod http;
 mod mqtt;
 pub(crate) mod names;
@@ -21,18 +23,21 @@ use smsgw::key::{Credential, CredentialError, CredentialKind};
 use smsgw::rate::RateLimit;
 use smsgw::seal::MIN_SECRET;
 
+pub(crate) use self::client::{ClientSettings, Devices};
+pub(crate) use self::given::in_force;
 pub(crate) use self::http::Http;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
     ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, ALWAYS_QUEUE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL,
-    DATA_DIR, DATABASE_URL, HTTP_TLS_CERT, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND,
-    RETENTION_DAYS, SMSGW_ADMIN_TOKEN,
+    DATA_DIR, DATABASE_URL, HTTP_TLS_CERT, LOG_FORMAT, MIGRATE, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT,
+    RESULT_BACKEND, RETENTION_DAYS, SMSGW_ADMIN_TOKEN,
 };
-pub(crate) use self::problem::Problem;
+pub(crate) use self::problem::{Problem, exit_code};
 use self::reader::Reader;
 pub(crate) use self::schemes::{QueueUrl, StoreUrl};
 use self::sources::Sources;
 use crate::flags::SettingFlags;
+use crate::log::Format;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long texts and numbers are kept where nothing is said.
@@ -57,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) retention: Option<Duration>,
     /// How many requests an account may send.
     pub(crate) account_rate: Option<RateLimit>,
+    /// Whether the schema is brought up to date by whoever opens the database.
+    pub(crate) migrate: bool,
     /// Whether nothing goes past the queue.
     pub(crate) always_queue: bool,
     pub(crate) http: Http,
@@ -85,6 +92,8 @@ impl Settings {
         let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
         let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
         let always_queue = reader.switch(ALWAYS_QUEUE).unwrap_or(false);
+        let migrate = reader.switch(MIGRATE).unwrap_or(true);
+        reader.read(LOG_FORMAT, str::parse::<Format>);
         let http = http::read(&mut reader, allow_insecure);
         let mqtt = mqtt::read(&mut reader, allow_insecure);
         // A simulated phone would take its part of an operator's messages and say that they were delivered.
@@ -117,6 +126,7 @@ impl Settings {
             admin_token,
             retention,
             account_rate,
+            migrate,
             always_queue,
             http,
             mqtt,
@@ -129,15 +139,25 @@ impl Settings {
         if reader.problems.is_empty() { Ok(settings) } else { Err(reader.problems) }
     }
 
-    /// The same; what is wrong goes to standard error, a line each.
-    pub(crate) fn read_or_explain(flags: &SettingFlags, devices: Option<u16>) -> Result<Self, ExitCode> {
-        Self::read(flags, devices).map_err(|problems| {
-            for problem in &problems {
-                eprintln!("smsgw: {problem}");
-            }
-            problem::exit_code(&problems).into()
-        })
+    /// How the log is to be written, as soon as anything may be said there.
+    pub(crate) fn log_format(flags: &SettingFlags) -> Format {
+        // What is wrong is said by whoever reads the rest.
+        let sources = Sources::read(flags).unwrap_or_default();
+        sources.get(LOG_FORMAT).and_then(|given| given.text.parse().ok()).unwrap_or_default()
     }
+
+    /// The same as [`read`](Self::read); what is wrong goes to standard error, a line each.
+    pub(crate) fn read_or_explain(flags: &SettingFlags, devices: Option<u16>) -> Result<Self, ExitCode> {
+        Self::read(flags, devices).map_err(|problems| explain(&problems))
+    }
+}
+
+/// Says on standard error what is wrong, a line each, and as what the process ends.
+pub(crate) fn explain(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        eprintln!("smsgw: {problem}");
+    }
+    exit_code(problems).into()
 }
 
 fn admin_token(text: &str) -> Result<SecretString, String> {

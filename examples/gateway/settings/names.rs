@@ -58,9 +58,11 @@ pub(crate) const HTTP_MAX_CONNECTIONS: Name = Name::new("HTTP_MAX_CONNECTIONS", 
 pub(crate) const HTTP_MAX_CONNECTIONS_PER_ADDRESS: Name =
     Name::new("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "--http-max-connections-per-address");
 pub(crate) const ALLOW_INSECURE: Name = Name::new("ALLOW_INSECURE", "--allow-insecure");
+pub(crate) const MIGRATE: Name = Name::new("MIGRATE", "--migrate");
+pub(crate) const LOG_FORMAT: Name = Name::new("LOG_FORMAT", "--log-format");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 31] = [
+pub(crate) const ALL: [Name; 33] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
@@ -91,5 +93,7 @@ pub(crate) const ALL: [Name; 31] = [
     HTTP_MAX_CONNECTIONS,
     HTTP_MAX_CONNECTIONS_PER_ADDRESS,
     ALLOW_INSECURE,
+    MIGRATE,
+    LOG_FORMAT,
     DATA_DIR,
 ];

@@ -3,11 +3,7 @@
 use std::fmt;
 
 use super::sources::Origin;
-
-/// `EX_CONFIG` of `sysexits.h`.
-const CONFIG: u8 = 78;
-/// What command-line tools answer to a command line that they cannot read.
-const USAGE: u8 = 2;
+use crate::exit::{CONFIG, USAGE};
 
 #[derive(Debug)]
 pub(crate) struct Problem {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::classify::BACKEND;
 use super::session::Session;
+use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
 const MIGRATIONS: [(&str, &str); 9] = [
@@ -75,6 +76,22 @@ async fn apply(conn: &mut PgConnection, schema: Option<String>) -> sqlx::Result<
     }
     transaction.commit().await?;
     Ok(found)
+}
+
+/// Which version is there, and changes nothing.
+pub(super) async fn schema(session: &Session) -> Result<Schema> {
+    let found = session.run("schema", |conn| Box::pin(found(conn))).await?;
+    Ok(Schema { found, known: MIGRATIONS.len() })
+}
+
+async fn found(conn: &mut PgConnection) -> sqlx::Result<usize> {
+    let is_ours = "SELECT to_regclass('_smsgw_migrations') IS NOT NULL";
+    if !sqlx::query_scalar::<_, bool>(is_ours).fetch_one(&mut *conn).await? {
+        return Ok(0);
+    }
+    let found: i32 =
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _smsgw_migrations").fetch_one(conn).await?;
+    Ok(usize::try_from(found).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ use self::session::{Session, Work};
 
 pub use self::config::PostgresConfig;
 pub use self::queue::PostgresQueue;
+pub use crate::schema::Schema;
 
 /// How often what others have changed between reading and writing is read again. Each time one of them got further.
 const ROUNDS: usize = 50;
@@ -76,6 +77,18 @@ impl PostgresStore {
         let session = Session::new(config.pool()?, true, config.call_timeout());
         migrate::migrate(&session, config.schema).await?;
         Ok(Self { session, recent: Arc::default() })
+    }
+
+    /// How far the schema of the database that `config` names has come. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`], but for `Unsupported`: one that is newer is answered.
+    pub async fn schema(config: &PostgresConfig) -> Result<Schema> {
+        let session = Session::new(config.pool()?, true, config.call_timeout());
+        let schema = migrate::schema(&session).await;
+        session.stop().await;
+        session.close().await;
+        schema
     }
 
     /// A store on a pool of yours, which [`close`](Store::close) leaves open: for programs that embed the gateway and

@@ -12,10 +12,7 @@ use super::classify::BACKEND;
 ///
 /// The path comes back absolute, so that SQLite reads none as a URI or as `:memory:`.
 pub(super) fn prepare(path: &Path) -> Result<PathBuf> {
-    let file = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
-    if file.is_dir() {
-        return Err(invalid(format!("{} is a directory; name a file in it", path.display())));
-    }
+    let file = absolute(path)?;
     if let Some(directory) = file.parent() {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
@@ -28,6 +25,20 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf> {
     options.read(true).write(true).create(true).truncate(false);
     options.open(&file).map_err(|error| unusable(path, &error))?;
     Ok(file)
+}
+
+/// The path as [`prepare`] makes it, where there is a file.
+pub(super) fn existing(path: &Path) -> Result<Option<PathBuf>> {
+    let file = absolute(path)?;
+    Ok(file.exists().then_some(file))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let file = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
+    match file.is_dir() {
+        true => Err(invalid(format!("{} is a directory; name a file in it", path.display()))),
+        false => Ok(file),
+    }
 }
 
 /// What to say of a file that is something else.

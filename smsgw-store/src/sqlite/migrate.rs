@@ -5,6 +5,7 @@ use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::classify::{BACKEND, classify};
+use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
 const MIGRATIONS: [(&str, &str); 8] = [
@@ -17,6 +18,9 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("audit", include_str!("../../migrations/sqlite/0007_audit.sql")),
     ("erasure", include_str!("../../migrations/sqlite/0008_erasure.sql")),
 ];
+
+/// What is there where there is no database yet.
+pub(super) const NOTHING: Schema = Schema { found: 0, known: MIGRATIONS.len() };
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (
     version    INTEGER PRIMARY KEY,
@@ -60,6 +64,20 @@ async fn apply(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<usiz
     }
     sqlx::raw_sql("COMMIT").execute(&mut *conn).await?;
     Ok(found)
+}
+
+/// Which version is there, where the database may be read and not written.
+pub(super) async fn schema(conn: &mut SqliteConnection) -> sqlx::Result<Schema> {
+    let is_ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_smsgw_migrations'";
+    let found: i64 = match sqlx::query_scalar(is_ours).fetch_one(&mut *conn).await? {
+        0_i64 => 0,
+        _ => {
+            sqlx::query_scalar("SELECT ifnull(max(version), 0) FROM _smsgw_migrations")
+                .fetch_one(conn)
+                .await?
+        }
+    };
+    Ok(Schema { found: usize::try_from(found).unwrap_or(0), ..NOTHING })
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ use self::sql::{Args, fetch, fetch_good};
 use self::writer::{Transaction, Work, Writer};
 
 pub use self::config::SqliteConfig;
+pub use crate::schema::Schema;
 
 /// How many unreadable rows a page may be put together around.
 const PAGE_DAMAGED: usize = 1_000;
@@ -92,6 +93,24 @@ impl SqliteStore {
         let damage = Arc::<DamageLog>::default();
         let writer = Writer::start(conn, connector, clock, damage.clone());
         Ok(Self { path: config.path, readers, writer, damage })
+    }
+
+    /// How far the schema of the database that `config` names has come. Changes nothing, and makes no file.
+    ///
+    /// # Errors
+    /// `Invalid` where the path is something else than a database. `Unavailable` where it cannot be read now.
+    pub async fn schema(config: &SqliteConfig) -> Result<Schema> {
+        let Some(file) = file::existing(&config.path)? else { return Ok(migrate::NOTHING) };
+        let failed = |error: sqlx::Error| match is_no_database(&error) {
+            true => file::no_database(&config.path),
+            false => classify("schema", error),
+        };
+        let readers = connect::readers(&file, config);
+        let mut conn = readers.acquire().await.map_err(failed)?;
+        let schema = migrate::schema(&mut conn).await.map_err(failed);
+        drop(conn);
+        readers.close().await;
+        schema
     }
 
     /// Has `work` done and committed; see [`Writer::run`].
