@@ -10,7 +10,7 @@ use smsgw_core::error::{Error, ErrorKind, Result};
 use smsgw_core::id::{IdSource, MessageId};
 use smsgw_core::message::Priority;
 use smsgw_core::queue::{Job, Leased, Queue, Receipt, Settled, Settlement};
-use smsgw_core::state::State;
+use smsgw_core::state::{Reason, State};
 use smsgw_core::store::Moved;
 use smsgw_core::time::{Clock, SystemClock, Timestamp};
 use smsgw_store::redis::{RedisConfig, RedisQueue, RedisResults};
