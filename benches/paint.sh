@@ -10,7 +10,7 @@ cargo build --release --locked --quiet --example gateway --features postgres
 [ -d tests/browser/node_modules ] || ./tests/setup.sh
 
 # A server of our own, which goes with this script. PostgreSQL does not run as root.
-bin=$(dirname "$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' | tail -1)")
+bin=$(dirname "$(readlink -f "$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' | tail -1)")")
 place=$(mktemp -d /tmp/smsgw-paint-XXXXXX)
 as=()
 if [ "$(id -u)" = 0 ]; then chown postgres "$place"; as=(runuser -u postgres --); fi
