@@ -14,3 +14,8 @@ pub use smsgw_store::postgres;
 pub use smsgw_store::redis;
 #[cfg(feature = "sqlite")]
 pub use smsgw_store::sqlite;
+
+/// Its code is the same, and is compiled and run too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.es.md")]
+struct ReadmeEs;
