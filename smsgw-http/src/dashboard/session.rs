@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -45,14 +45,6 @@ impl<N: Need> FromRequestParts<Api> for Visitor<N> {
             Err(problem) if problem.code() == Code::Unauthorized => Err(to_sign_in(parts)),
             Err(problem) => Err(Refusal::from(problem).into_response()),
         }
-    }
-}
-
-impl<N: Need> OptionalFromRequestParts<Api> for Visitor<N> {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Option<Self>, Response> {
-        Ok(<Self as FromRequestParts<Api>>::from_request_parts(parts, api).await.ok())
     }
 }
 
