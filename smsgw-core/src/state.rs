@@ -143,6 +143,8 @@ pub enum Reason {
     NoDeviceOnline,
     /// The device it must go to is offline.
     DeviceOffline,
+    /// The device it must go to is paused, or all of the account that are online are.
+    DevicePaused,
     /// Older messages wait for the same devices, and go first.
     OlderFirst,
     /// The devices have as many messages in hand as they may.
@@ -162,10 +164,11 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::SendAt,
         Self::NoDeviceOnline,
         Self::DeviceOffline,
+        Self::DevicePaused,
         Self::OlderFirst,
         Self::WindowFull,
         Self::RateLimited,
@@ -182,6 +185,7 @@ impl Reason {
             Self::SendAt => "send_at",
             Self::NoDeviceOnline => "no_device_online",
             Self::DeviceOffline => "device_offline",
+            Self::DevicePaused => "device_paused",
             Self::OlderFirst => "older_first",
             Self::WindowFull => "window_full",
             Self::RateLimited => "rate_limited",
