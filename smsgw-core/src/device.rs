@@ -9,6 +9,7 @@ use crate::id::{AccountId, DeviceId};
 use crate::key::{KeyDigest, KeyId};
 use crate::rate::RateLimit;
 use crate::seal::Sealed;
+use crate::text::printable;
 use crate::time::Timestamp;
 
 /// What a device speaks, chosen when it is created.
@@ -55,6 +56,42 @@ impl FromStr for Protocol {
     }
 }
 
+/// How a device is, as it says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Telemetry {
+    /// How full its battery is, in percent.
+    pub battery: Option<u8>,
+    /// Whether it is on a charger.
+    pub charging: Option<bool>,
+    /// How strong the signal is, in dBm.
+    pub signal: Option<i16>,
+    /// The kind of network, as `lte`: at most [`MAX_NETWORK`] printable characters.
+    pub network: Option<String>,
+}
+
+/// The longest name of a network, in characters.
+pub const MAX_NETWORK: usize = 32;
+
+impl Telemetry {
+    /// What may be kept of what a device said: a charge over 100 % and a signal that no radio has are left out, and the name of the
+    /// network is made printable and cut.
+    pub fn bounded(
+        battery: Option<u8>,
+        charging: Option<bool>,
+        signal: Option<i32>,
+        network: Option<&str>,
+    ) -> Self {
+        Self {
+            battery: battery.filter(|percent| *percent <= 100),
+            charging,
+            signal: signal.and_then(|dbm| i16::try_from(dbm).ok()),
+            network: network
+                .map(|name| printable(name).chars().take(MAX_NETWORK).collect())
+                .filter(|name: &String| !name.is_empty()),
+        }
+    }
+}
+
 /// One SIM card of a device, as the device describes it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sim {
@@ -93,6 +130,8 @@ pub struct Device {
     pub protocol: Protocol,
     /// How fast it may be given messages; the gateway's default where there is none.
     pub rate_limit: Option<RateLimit>,
+    /// Whether it is given nothing new: it keeps what it has in hand, and reports.
+    pub paused: bool,
     /// The SIM cards it said it has.
     pub sims: Vec<Sim>,
     /// When it was made.
@@ -131,5 +170,21 @@ impl DeviceKey {
     /// From when on it opens nothing, where there is an end.
     pub fn ends_at(&self) -> Option<Timestamp> {
         [self.expires_at, self.revoked_at].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_telemetry_only_what_can_be_is_kept() {
+        let said = Telemetry::bounded(Some(101), Some(true), Some(40_000), Some(""));
+        assert_eq!(said, Telemetry { charging: Some(true), ..Telemetry::default() });
+        let said = Telemetry::bounded(Some(100), None, Some(-97), Some("lte\n"));
+        let network = Some("lte\\u{a}".to_owned());
+        assert_eq!(said, Telemetry { battery: Some(100), charging: None, signal: Some(-97), network });
+        let long = Telemetry::bounded(None, None, None, Some(&"ñ".repeat(1_000))).network;
+        assert_eq!(long.map(|name| name.chars().count()), Some(MAX_NETWORK));
     }
 }

@@ -143,6 +143,8 @@ pub enum Reason {
     NoDeviceOnline,
     /// The device it must go to is offline.
     DeviceOffline,
+    /// The device it must go to is paused, or all of the account that are online are.
+    DevicePaused,
     /// Older messages wait for the same devices, and go first.
     OlderFirst,
     /// The devices have as many messages in hand as they may.
@@ -163,10 +165,11 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::SendAt,
         Self::NoDeviceOnline,
         Self::DeviceOffline,
+        Self::DevicePaused,
         Self::OlderFirst,
         Self::WindowFull,
         Self::RateLimited,
@@ -183,6 +186,7 @@ impl Reason {
             Self::SendAt => "send_at",
             Self::NoDeviceOnline => "no_device_online",
             Self::DeviceOffline => "device_offline",
+            Self::DevicePaused => "device_paused",
             Self::OlderFirst => "older_first",
             Self::WindowFull => "window_full",
             Self::RateLimited => "rate_limited",

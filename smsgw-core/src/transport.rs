@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use ack::{Ack, Acknowledge};
 pub use inbox::{Delivery, Inbox, InboxSender, inbox};
 
-use crate::device::Sim;
+use crate::device::{Sim, Telemetry};
 use crate::error::{Error, Result};
 use crate::forward::forward_to_inner;
 use crate::id::{DeviceId, MessageId, ReportId};
@@ -233,6 +233,13 @@ pub enum DeviceEvent {
         device: DeviceId,
         /// Its SIM cards.
         sims: Vec<Sim>,
+    },
+    /// A native device says how it is.
+    Telemetry {
+        /// Which device.
+        device: DeviceId,
+        /// How it is.
+        telemetry: Telemetry,
     },
     /// A device of the original protocol presents its key.
     Authenticate {

@@ -82,6 +82,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A truth value.
+    pub(crate) fn truth(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Truth(truth)) => Ok(Some(truth)),
+            Some(_) => Err(invalid(name, "expected true or false")),
+        }
+    }
+
     /// A list of one to [`MAX_LIST`] items.
     pub(crate) fn list(&mut self, name: &'static str) -> Result<Option<Vec<Value<'a>>>, Problem> {
         match self.0.remove(name) {

@@ -125,7 +125,9 @@ pub(crate) enum Value<'a> {
     Object(BTreeMap<Cow<'a, str>, Value<'a>>),
     /// An array that is the value of a field: its items, up to [`MAX_ITEMS`].
     List(Vec<Value<'a>>),
-    /// A truth value, another number, an array elsewhere: what no request has a use for.
+    /// `true` or `false`.
+    Truth(bool),
+    /// Another number, an array elsewhere: what no request has a use for.
     Other,
 }
 
@@ -193,8 +195,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, truth: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Truth(truth))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {

@@ -184,6 +184,13 @@ pub(crate) struct DeviceView<'a> {
     rate_limit: Option<RateLimit>,
     /// Whether it is there.
     online: bool,
+    /// Whether it is given nothing new.
+    paused: bool,
+    /// How many messages it has been given and has not acknowledged. One that is paused is drained when this is 0.
+    in_hand: usize,
+    /// How it is, where it has said so since the gateway was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telemetry: Option<TelemetryView<'a>>,
     /// The SIM cards it said it has.
     sims: Vec<SimView<'a>>,
     /// When it was last heard of.
@@ -192,6 +199,30 @@ pub(crate) struct DeviceView<'a> {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+/// How a device is, as it said last. What it did not say is left out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Telemetry)]
+pub(crate) struct TelemetryView<'a> {
+    /// How full its battery is, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100, example = 80)]
+    battery: Option<u8>,
+    /// Whether it is on a charger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charging: Option<bool>,
+    /// How strong the signal is, in dBm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = -97)]
+    signal: Option<i16>,
+    /// The kind of network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "lte")]
+    network: Option<&'a str>,
+    /// When it said so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    at: Option<Timestamp>,
 }
 
 /// One SIM card.
@@ -217,13 +248,24 @@ impl<'a> DeviceView<'a> {
             number: sim.number.as_deref(),
             carrier: sim.carrier.as_deref(),
         };
+        let presence = &status.presence;
+        let telemetry = presence.telemetry.as_ref().map(|said| TelemetryView {
+            battery: said.battery,
+            charging: said.charging,
+            signal: said.signal,
+            network: said.network.as_deref(),
+            at: presence.telemetry_at,
+        });
         Self {
             id: device.id,
             name: &device.name,
             description: device.description.as_deref(),
             protocol: device.protocol.as_str(),
             rate_limit: device.rate_limit,
-            online: status.presence.online,
+            online: presence.online,
+            paused: device.paused,
+            in_hand: presence.in_hand,
+            telemetry,
             sims: device.sims.iter().map(sim).collect(),
             last_seen_at: device.last_seen_at,
             created_at: device.created_at,

@@ -148,7 +148,7 @@ async fn devices_are_made_changed_and_removed() {
     assert_eq!(path, format!("/devices/{}", made["id"].as_str().expect("an id")));
     let expected = json!({
         "id": made["id"], "name": "office", "description": "on the shelf", "protocol": "original", "rate_limit": "10/m",
-        "online": false, "sims": [], "last_seen_at": null, "created_at": made["created_at"],
+        "online": false, "paused": false, "in_hand": 0, "sims": [], "last_seen_at": null, "created_at": made["created_at"],
     });
     assert_eq!(made, expected);
     assert_eq!(api.call("GET", &path).await.json(), made);

@@ -252,6 +252,9 @@ async fn devices_and_keys_are_422_with_a_pointer() {
         (r#"{"name":""}"#, "/name"),
         (r#"{"protocol":"original"}"#, "/protocol"),
         (r#"{"rate_limit":"fast"}"#, "/rate_limit"),
+        (r#"{"paused":null}"#, "/paused"),
+        (r#"{"paused":"yes"}"#, "/paused"),
+        (r#"{"paused":1}"#, "/paused"),
     ] {
         api.json("PATCH", &device, body).await.points_to(pointer, body);
     }

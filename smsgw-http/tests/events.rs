@@ -111,6 +111,11 @@ async fn what_happens_is_told_as_it_does_and_what_was_missed_comes_first() {
         ("device", &device.as_str().into(), &true.into())
     );
     assert!(data["at"].is_string());
+    for paused in [true, false] {
+        let patch = json!({ "paused": paused }).to_string();
+        assert_eq!(api.json("PATCH", &format!("/devices/{device}"), patch).await.json()["paused"], paused);
+        assert_eq!(listener.event().await.1["paused"], paused);
+    }
     phone.leave().await;
     assert_eq!(listener.event().await.1["online"], false);
     let first = canceled(&api, &api.ann).await;

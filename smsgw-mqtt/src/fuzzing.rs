@@ -77,7 +77,12 @@ pub fn native_up(payload: &[u8]) {
             assert_eq!(device.to_string(), DEVICE);
             assert!(sims.len() <= 8 && said.sims.starts_with(&sims));
         }
-        (Up::Telemetry(_), Heard::Nothing) | (Up::Report(_) | Up::Inbound(_), Heard::Unreadable(_)) => {}
+        (Up::Telemetry(_), Heard::Event(DeviceEvent::Telemetry { telemetry, .. })) => {
+            assert!(telemetry.battery.is_none_or(|percent| percent <= 100));
+            let clean = |name: String| name.chars().count() <= 32 && !name.contains(char::is_control);
+            assert!(telemetry.network.is_none_or(clean));
+        }
+        (Up::Report(_) | Up::Inbound(_), Heard::Unreadable(_)) => {}
         _ => panic!("heard something else than was said"),
     }
 }

@@ -297,6 +297,7 @@ async fn other_lists_hold_what_can_be_read() {
             description: None,
             protocol: Protocol::Native,
             rate_limit: None,
+            paused: false,
             sims: Vec::new(),
             created_at: now,
             last_seen_at: None,

@@ -59,6 +59,7 @@ impl Devices {
             description: None,
             protocol: Protocol::Native,
             rate_limit: None,
+            paused: false,
             sims: Vec::new(),
             created_at,
             last_seen_at: None,

@@ -24,7 +24,7 @@ const BATCH: u64 = 256;
 pub enum Event {
     /// A message changed, here or at another gateway that this one hears of.
     Message(Moved),
-    /// A device came or went, as this gateway sees it.
+    /// A device came or went, as this gateway sees it, or was paused or not any more.
     Device(DeviceChange),
 }
 
@@ -37,6 +37,8 @@ pub struct DeviceChange {
     pub account: AccountId,
     /// Whether it is there.
     pub online: bool,
+    /// Whether it is given nothing new.
+    pub paused: bool,
     /// Since when.
     pub at: Timestamp,
 }

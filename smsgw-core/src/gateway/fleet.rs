@@ -23,7 +23,7 @@ pub(super) use self::pulls::PullTicket;
 use self::roster::Roster;
 use self::sums::Sums;
 use super::events::{DeviceChange, Event, EventLog};
-use crate::device::{Device, DeviceKey};
+use crate::device::{Device, DeviceKey, Telemetry};
 use crate::id::{AccountId, DeviceId};
 use crate::key::KeyId;
 use crate::rate::RateLimit;
@@ -39,12 +39,16 @@ const ORIGINAL_RATE: &str = "20/s";
 pub const WINDOW: usize = 16;
 
 /// What a gateway sees of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Presence {
     /// Whether it is there.
     pub online: bool,
     /// How many messages it has been given and has not acknowledged.
     pub in_hand: usize,
+    /// What it said last of itself, since this gateway was started.
+    pub telemetry: Option<Telemetry>,
+    /// When it said so.
+    pub telemetry_at: Option<Timestamp>,
 }
 
 /// How to reach a device, in its session of the moment.
@@ -69,6 +73,8 @@ struct Inner {
     round: VecDeque<DeviceId>,
     // Counts set-aside messages, so that a pull that found nothing does not hide one that came meanwhile.
     mark: u64,
+    // Counts what was said here of pauses.
+    pauses: u64,
 }
 
 pub(super) struct Fleet {
@@ -114,11 +120,17 @@ impl Fleet {
         f: impl FnOnce(&mut Link) -> T,
     ) -> Option<T> {
         let link = inner.links.get_mut(&id)?;
-        let was_online = link.online;
+        let before = (link.online, link.paused);
         let result = f(link);
-        if link.online != was_online {
-            let (account, online) = (link.account, link.online);
-            self.events.push([Event::Device(DeviceChange { id, account, online, at: self.clock.now() })]);
+        if (link.online, link.paused) != before {
+            let (account, online, paused) = (link.account, link.online, link.paused);
+            self.events.push([Event::Device(DeviceChange {
+                id,
+                account,
+                online,
+                paused,
+                at: self.clock.now(),
+            })]);
         }
         let roster = inner.rosters.entry(link.account).or_default();
         let drains = link.waiting > 0 || roster.waiting > 0;
@@ -126,8 +138,9 @@ impl Fleet {
         let allowed = link.pace.allows(now, free);
         let counts = Sums {
             online: usize::from(link.online),
+            paused: usize::from(link.online && link.paused),
             open: if drains { 0 } else { allowed },
-            full: usize::from(link.online && free == 0),
+            full: usize::from(link.online && !link.paused && free == 0),
             paced: usize::from(free > 0 && allowed == 0),
             in_hand: link.in_hand.len(),
         };
@@ -179,6 +192,7 @@ impl Fleet {
         }
         self.change(&mut inner, device.id, now, |link| {
             link.key = key;
+            link.paused = device.paused;
             link.session += 1;
             link.online = online;
             link.in_hand.clear();
@@ -289,11 +303,57 @@ impl Fleet {
         self.change(&mut inner, device, now, |link| link.pace = super::pace::Pace::new(rate, now));
     }
 
+    /// Whether the device is given anything new from now on. `false` where it is not known here.
+    pub(super) fn set_paused(&self, device: DeviceId, paused: bool, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        inner.pauses += 1;
+        self.pause(&mut inner, device, paused, now)
+    }
+
+    fn pause(&self, inner: &mut Inner, device: DeviceId, paused: bool, now: Timestamp) -> bool {
+        inner.mark += 1;
+        let mark = inner.mark;
+        let changed = self.change(inner, device, now, |link| {
+            // What was set aside meanwhile is asked for.
+            if link.paused && !paused {
+                link.waiting = mark;
+            }
+            link.paused = paused;
+        });
+        changed.is_some()
+    }
+
+    /// Counts how often it was said here that a device is paused or not: what was read of devices before that is old.
+    pub(super) fn pauses(&self) -> u64 {
+        self.lock().pauses
+    }
+
+    /// What was read of devices while `pauses` was the count: another gateway may have paused some.
+    pub(super) fn learn(&self, devices: &[Device], pauses: u64, now: Timestamp) {
+        let mut inner = self.lock();
+        if inner.pauses != pauses {
+            return;
+        }
+        for device in devices {
+            let differs = |link: &Link| link.paused != device.paused;
+            if inner.links.get(&device.id).is_some_and(differs) {
+                self.pause(&mut inner, device.id, device.paused, now);
+            }
+        }
+    }
+
+    /// What a device says of itself; whether it is known here.
+    pub(super) fn note(&self, device: DeviceId, telemetry: Telemetry, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let link = inner.links.get_mut(&device);
+        link.map(|link| link.telemetry = Some((telemetry, now))).is_some()
+    }
+
     pub(super) fn presence(&self, device: DeviceId) -> Presence {
-        self.lock()
-            .links
-            .get(&device)
-            .map_or(Presence::default(), |link| Presence { online: link.online, in_hand: link.in_hand.len() })
+        let inner = self.lock();
+        let Some(link) = inner.links.get(&device) else { return Presence::default() };
+        let (telemetry, telemetry_at) = link.telemetry.clone().unzip();
+        Presence { online: link.online, in_hand: link.in_hand.len(), telemetry, telemetry_at }
     }
 
     /// How many devices are there, and how many messages all have in hand.

@@ -126,6 +126,9 @@ impl Batch {
                 self.presence.push(presence::Sign::Presence { device, online })
             }
             DeviceEvent::Hello { device, sims } => self.presence.push(presence::Sign::Hello { device, sims }),
+            DeviceEvent::Telemetry { device, telemetry } => {
+                self.presence.push(presence::Sign::Telemetry { device, telemetry });
+            }
             DeviceEvent::Authenticate { key } => self.presence.push(presence::Sign::Authenticate { key }),
             DeviceEvent::Listening { key, listening } => {
                 self.presence.push(presence::Sign::Listening { key, listening });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Shared, cancel, ending, queued};
 use crate::crash;
+use crate::device::Device;
 use crate::error::Result;
 use crate::key::KeyId;
 use crate::store::DueQuery;
@@ -29,7 +30,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         for device in shared.fleet.expire(shared.clock.now()) {
             tracing::info!(%device, "the key of a device has expired");
         }
-        shared.fleet.look_again(DEVICES, shared.clock.now());
+        if let Err(error) = look_again(&shared).await {
+            tracing::warn!(%error, "could not learn which devices were paused elsewhere; trying again");
+        }
         if shared.transport.capabilities().shares_traffic
             && let Err(error) = compare(&shared).await
         {
@@ -45,6 +48,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
             tracing::warn!(%error, "could not reconcile; trying again");
         }
     }
+}
+
+/// Has some devices, in turn, asked for what other gateways may have set aside for them, and learns whether one has paused them.
+async fn look_again(shared: &Shared) -> Result<()> {
+    let devices = shared.fleet.look_again(DEVICES, shared.clock.now());
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let pauses = shared.fleet.pauses();
+    let found: Vec<Device> = shared.store.find_devices(&devices).await?.into_iter().flatten().collect();
+    shared.fleet.learn(&found, pauses, shared.clock.now());
+    Ok(())
 }
 
 /// Frees the places of messages whose reports have come in at other gateways.

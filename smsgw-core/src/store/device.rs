@@ -137,6 +137,8 @@ pub struct DevicePatch {
     pub description: Option<Option<String>>,
     /// How fast it may be given messages.
     pub rate_limit: Option<Option<RateLimit>>,
+    /// Whether it is given nothing new.
+    pub paused: Option<bool>,
 }
 
 impl DevicePatch {
@@ -150,6 +152,9 @@ impl DevicePatch {
         }
         if let Some(rate_limit) = self.rate_limit {
             device.rate_limit = rate_limit;
+        }
+        if let Some(paused) = self.paused {
+            device.paused = paused;
         }
     }
 }

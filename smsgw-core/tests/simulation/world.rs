@@ -98,6 +98,7 @@ async fn people(gateways: &Gateways, clock: RuntimeClock) -> (AccountId, Vec<Dev
             protocol: Protocol::Native,
             // One of the phones is held back.
             rate_limit: (number == 0).then(|| "20/m".parse().expect("a rate")),
+            paused: false,
             sims: Vec::new(),
             created_at,
             last_seen_at: None,

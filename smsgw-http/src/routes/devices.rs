@@ -94,7 +94,10 @@ async fn get(
 
 /// Change a device
 ///
-/// What is not given stays; null removes a description or a rate limit.
+/// What is not given stays; null removes a description or a rate limit. A paused device is given nothing new: it keeps what it has in
+/// hand, reports, and hears cancellations, and messages for any device go to the others. To drain one, pause it and wait until its
+/// `in_hand` is 0. Other gateways on the same database learn of a pause when the device comes in anew, or within a second for each 64
+/// devices that they have.
 #[utoipa::path(
     patch, path = "/devices/{id}", tag = "devices", operation_id = "update_device",
     security(("token" = ["devices:admin"])),
@@ -191,10 +194,13 @@ pub(crate) struct UpdateDeviceRequest {
     /// How fast it may be given messages.
     #[schema(value_type = Option<String>, pattern = "^(1000000|[1-9][0-9]{0,5})/[smh]$", example = "10/m")]
     rate_limit: Option<Option<RateLimit>>,
+    /// Whether it is given nothing new.
+    #[schema(nullable = false, example = true)]
+    paused: Option<bool>,
 }
 
 impl FromFields for UpdateDeviceRequest {
-    const FIELDS: &'static [&'static str] = &["name", "description", "rate_limit"];
+    const FIELDS: &'static [&'static str] = &["name", "description", "rate_limit", "paused"];
 
     fn from_fields(fields: &mut Fields<'_>, _: Timestamp) -> Result<Self, Problem> {
         let named = fields.has("name");
@@ -202,8 +208,14 @@ impl FromFields for UpdateDeviceRequest {
         if named && name.is_none() {
             return Err(invalid("name", "a device cannot be without a name"));
         }
+        let pauses = fields.has("paused");
+        let paused = fields.truth("paused")?;
+        if pauses && paused.is_none() {
+            return Err(invalid("paused", "expected true or false"));
+        }
         Ok(Self {
             name,
+            paused,
             description: fields
                 .removable("description", |fields| line(fields, "description", 0, MAX_DESCRIPTION))?,
             rate_limit: fields.removable("rate_limit", |fields| fields.parse("rate_limit"))?,
@@ -214,7 +226,7 @@ impl FromFields for UpdateDeviceRequest {
 impl UpdateDeviceRequest {
     /// The change that is asked for.
     pub(crate) fn into_patch(self) -> DevicePatch {
-        let Self { name, description, rate_limit } = self;
-        DevicePatch { name, description, rate_limit }
+        let Self { name, description, rate_limit, paused } = self;
+        DevicePatch { name, description, rate_limit, paused }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
 /// Hear what happens
 ///
 /// An endless answer of server-sent events. `message`: a message changed; the data is `{"id", "state", "reason"?, "device_id", "at"}`,
-/// for tokens with `messages:read`. `device`: a device came or went; `{"id", "online", "at"}`, for tokens with `devices:read`.
+/// for tokens with `messages:read`. `device`: a device came, went, was paused or is paused no more; `{"id", "online", "paused", "at"}`, for tokens with `devices:read`.
 /// `missed`: there may have been events that are kept no more; `{}`, read the lists again. Events have ids: after a break, send the last
 /// one as `Last-Event-ID`, and what came meanwhile comes first, while the gateway still has it. A line that begins with `:` comes every
 /// 15 seconds. The answer ends when the gateway stops or the token opens nothing any more.

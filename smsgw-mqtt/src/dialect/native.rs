@@ -1,5 +1,6 @@
 //! The native protocol: JSON with ids and reports. The words themselves are in [`crate::wire`].
 
+use smsgw_core::device::Telemetry;
 use smsgw_core::id::{DeviceId, ReportId};
 use smsgw_core::message::{Failure, Message};
 use smsgw_core::state::{Report, ReportState};
@@ -65,8 +66,11 @@ pub(super) fn read(device: &str, payload: &[u8]) -> Heard {
             let sims = hello.sims.into_iter().take(MAX_SIMS).collect();
             Heard::Event(DeviceEvent::Hello { device, sims })
         }
-        // Battery and signal are for people who look; nothing is decided by them.
-        Up::Telemetry(_) => Heard::Nothing,
+        Up::Telemetry(said) => {
+            let wire::Telemetry { battery, charging, signal, network } = said;
+            let telemetry = Telemetry::bounded(battery, charging, signal, network.as_deref());
+            Heard::Event(DeviceEvent::Telemetry { device, telemetry })
+        }
     }
 }
 
@@ -140,6 +144,15 @@ mod tests {
         }
         let long = format!(r#"{{"type":"telemetry","network":"{}"}}"#, "a".repeat(4_096));
         assert!(matches!(up(&long), Heard::Unreadable(_)));
+    }
+
+    #[test]
+    fn reads_telemetry_within_its_bounds() {
+        let said = r#"{"type":"telemetry","battery":101,"charging":true,"signal":-97,"network":"lte\u0007"}"#;
+        let Heard::Event(DeviceEvent::Telemetry { device, telemetry }) = up(said) else { panic!("none") };
+        assert_eq!(device.to_string(), DEVICE);
+        let network = Some("lte\\u{7}".to_owned());
+        assert_eq!(telemetry, Telemetry { battery: None, charging: Some(true), signal: Some(-97), network });
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Ground {
             description: None,
             protocol,
             rate_limit: None,
+            paused: false,
             sims: Vec::new(),
             created_at: now,
             last_seen_at: None,

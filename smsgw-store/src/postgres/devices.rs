@@ -18,14 +18,14 @@ use crate::heard::{Heard, latest};
 /// What [`device`] reads.
 macro_rules! device_columns {
     () => {
-        "id, account, name, description, protocol, rate_limit, sims, created_at, last_seen_at"
+        "id, account, name, description, protocol, rate_limit, sims, created_at, last_seen_at, paused"
     };
 }
 
 const ADD: &str = concat!(
     "INSERT INTO devices (",
     device_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
 );
 
 pub(super) const BY_ID: &str =
@@ -42,7 +42,7 @@ pub(super) const PAGE: &str = concat!(
 /// Changes what is said to be changed.
 const UPDATE: &str = concat!(
     "UPDATE devices SET name = coalesce($3, name), description = CASE WHEN $4 THEN $5 ELSE description END, \
-     rate_limit = CASE WHEN $6 THEN $7 ELSE rate_limit END WHERE id = $1 AND account = $2 RETURNING ",
+     rate_limit = CASE WHEN $6 THEN $7 ELSE rate_limit END, paused = coalesce($8, paused) WHERE id = $1 AND account = $2 RETURNING ",
     device_columns!()
 );
 
@@ -193,6 +193,7 @@ async fn add(conn: &mut PgConnection, device: Device) -> sqlx::Result<()> {
         .bind(sims)
         .bind(device.created_at.as_micros())
         .bind(device.last_seen_at.map(Timestamp::as_micros))
+        .bind(device.paused)
         .execute(conn)
         .await
         .map(drop)
@@ -212,6 +213,7 @@ async fn update(
         .bind(patch.description.flatten())
         .bind(patch.rate_limit.is_some())
         .bind(patch.rate_limit.flatten().map(|limit| limit.to_string()))
+        .bind(patch.paused)
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(device).transpose()
@@ -251,5 +253,6 @@ fn device(row: &PgRow) -> sqlx::Result<Device> {
         sims: columns.word(|text| serde_json::from_str(text).ok())?,
         created_at: columns.time()?,
         last_seen_at: columns.time_or_null()?,
+        paused: columns.take()?,
     })
 }

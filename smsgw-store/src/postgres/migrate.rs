@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("messages", include_str!("../../migrations/postgres/0001_messages.sql")),
     ("devices", include_str!("../../migrations/postgres/0002_devices.sql")),
     ("queue", include_str!("../../migrations/postgres/0003_queue.sql")),
@@ -20,6 +20,7 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("access", include_str!("../../migrations/postgres/0007_access.sql")),
     ("audit", include_str!("../../migrations/postgres/0008_audit.sql")),
     ("erasure", include_str!("../../migrations/postgres/0009_erasure.sql")),
+    ("pause", include_str!("../../migrations/postgres/0010_pause.sql")),
 ];
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (

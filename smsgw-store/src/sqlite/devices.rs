@@ -23,12 +23,12 @@ use crate::heard::{Heard, latest};
 macro_rules! device_json {
     () => {
         "json_array(hex(id), hex(account), name, description, protocol, rate_limit, json(sims), created_at, \
-         last_seen_at)"
+         last_seen_at, paused)"
     };
 }
 
 const ADD: &str = "INSERT INTO devices (id, account, name, description, protocol, rate_limit, sims, created_at, \
-     last_seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+     last_seen_at, paused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 const ONE: &str = concat!("SELECT ", device_json!(), " FROM devices WHERE id = ? AND account = ?");
 
@@ -44,7 +44,8 @@ pub(super) const PAGE: &str = concat!(
     " FROM devices WHERE account = ? AND (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?"
 );
 
-const UPDATE: &str = "UPDATE devices SET name = ?2, description = ?3, rate_limit = ?4 WHERE id = ?1";
+const UPDATE: &str =
+    "UPDATE devices SET name = ?2, description = ?3, rate_limit = ?4, paused = ?5 WHERE id = ?1";
 
 const DELETE: &str = "DELETE FROM devices WHERE id = ? AND account = ?";
 
@@ -179,7 +180,8 @@ async fn add(conn: &mut SqliteConnection, device: Device) -> sqlx::Result<()> {
         args.add(device.rate_limit.map(|limit| limit.to_string()))?;
         args.add(serde_json::to_string(&device.sims)?)?;
         args.add_time(device.created_at)?;
-        args.add_time_or_null(device.last_seen_at)
+        args.add_time_or_null(device.last_seen_at)?;
+        args.add(device.paused)
     })?;
     sqlx::query_with(ADD, args.into_inner()).execute(conn).await.map(drop)
 }
@@ -197,7 +199,8 @@ async fn update(
         args.add_id(id.as_uuid())?;
         args.add(device.name.as_str())?;
         args.add(device.description.as_deref())?;
-        args.add(device.rate_limit.map(|limit| limit.to_string()))
+        args.add(device.rate_limit.map(|limit| limit.to_string()))?;
+        args.add(device.paused)
     })?;
     sqlx::query_with(UPDATE, args.into_inner()).execute(conn).await?;
     Ok(Some(device))
@@ -240,6 +243,8 @@ struct DeviceRow {
     sims: Vec<Sim>,
     created_at: Micros,
     last_seen_at: Option<Micros>,
+    // SQLite has no truth values.
+    paused: u8,
 }
 
 impl From<DeviceRow> for Device {
@@ -254,6 +259,7 @@ impl From<DeviceRow> for Device {
             sims: row.sims,
             created_at: row.created_at.0,
             last_seen_at: row.last_seen_at.map(|at| at.0),
+            paused: row.paused != 0,
         }
     }
 }

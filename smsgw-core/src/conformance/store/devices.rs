@@ -15,6 +15,7 @@ fn full(ground: &Ground) -> Device {
         description: Some("on the 'shelf'\nin the hall".into()),
         protocol: Protocol::Original,
         rate_limit: "10/m".parse().ok(),
+        paused: true,
         sims: sims(),
         last_seen_at: Some(ground.now()),
         ..ground.device_of(ground.account)
@@ -71,7 +72,10 @@ pub(super) async fn patch_changes_what_it_names(stage: &Stage<dyn StoreFixture>)
         DevicePatch { name: Some("new".into()), ..DevicePatch::default() },
         DevicePatch { description: Some(None), ..DevicePatch::default() },
         DevicePatch { rate_limit: Some("3/s".parse().ok()), ..DevicePatch::default() },
-        DevicePatch { rate_limit: Some(None), description: Some(Some("x".into())), name: None },
+        DevicePatch { rate_limit: Some(None), description: Some(Some("x".into())), ..DevicePatch::default() },
+        DevicePatch { paused: Some(false), ..DevicePatch::default() },
+        DevicePatch { name: Some("still".into()), ..DevicePatch::default() },
+        DevicePatch { paused: Some(true), ..DevicePatch::default() },
     ];
     let mut expected = device.clone();
     for patch in patches {

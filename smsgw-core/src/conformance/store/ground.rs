@@ -71,6 +71,7 @@ impl Ground {
             description: None,
             protocol: Protocol::Native,
             rate_limit: None,
+            paused: false,
             sims: Vec::new(),
             created_at: self.now(),
             last_seen_at: None,

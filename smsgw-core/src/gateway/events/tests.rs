@@ -5,7 +5,7 @@ const BOB: AccountId = AccountId::from_uuid(Uuid::from_u128(2));
 
 fn event(account: AccountId, number: usize) -> Event {
     let id = DeviceId::from_uuid(Uuid::from_u128(number as u128));
-    Event::Device(DeviceChange { id, account, online: true, at: Timestamp::EPOCH })
+    Event::Device(DeviceChange { id, account, online: true, paused: false, at: Timestamp::EPOCH })
 }
 
 struct Place(Arc<EventLog>, CancellationToken);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::WINDOW;
 use super::sums::Sums;
-use crate::device::DeviceKey;
+use crate::device::{DeviceKey, Telemetry};
 use crate::gateway::pace::Pace;
 use crate::id::{AccountId, MessageId};
 use crate::rate::RateLimit;
@@ -38,6 +38,10 @@ pub(super) struct Link {
     /// Raised each time it arrives: what is learned of an older session says nothing of this one.
     pub(super) session: u64,
     pub(super) online: bool,
+    /// It is given nothing new.
+    pub(super) paused: bool,
+    /// What it said last of itself, and when.
+    pub(super) telemetry: Option<(Telemetry, Timestamp)>,
     pub(super) pace: Pace,
     /// Given and not acknowledged.
     pub(super) in_hand: HashMap<MessageId, Held>,
@@ -60,6 +64,8 @@ impl Link {
             key: None,
             session: 0,
             online: false,
+            paused: false,
+            telemetry: None,
             pace: Pace::new(rate, now),
             in_hand: HashMap::new(),
             reserved: 0,
@@ -73,7 +79,11 @@ impl Link {
 
     /// Places in the window that nobody has taken.
     pub(super) fn free(&self) -> usize {
-        if self.online { WINDOW.saturating_sub(self.in_hand.len() + self.reserved) } else { 0 }
+        if self.online && !self.paused {
+            WINDOW.saturating_sub(self.in_hand.len() + self.reserved)
+        } else {
+            0
+        }
     }
 
     /// Whether the key that it came in with still opens anything.

@@ -60,6 +60,9 @@ impl Fleet {
         if link.in_hand.contains_key(&id) {
             return Placement::Device { device, is_new: false };
         }
+        if link.paused {
+            return Placement::Wait(Reason::DevicePaused);
+        }
         if link.waiting > 0 {
             return Placement::Wait(Reason::OlderFirst);
         }
@@ -90,8 +93,9 @@ impl Fleet {
         }
         Placement::Wait(match inner.rosters.get(&account) {
             Some(roster) if roster.sums.paced > 0 => Reason::RateLimited,
-            Some(roster) if roster.sums.online > roster.sums.full => Reason::OlderFirst,
-            Some(roster) if roster.sums.online > 0 => Reason::WindowFull,
+            Some(roster) if roster.sums.online > roster.sums.paused + roster.sums.full => Reason::OlderFirst,
+            Some(roster) if roster.sums.online > roster.sums.paused => Reason::WindowFull,
+            Some(roster) if roster.sums.paused > 0 => Reason::DevicePaused,
             _ => Reason::NoDeviceOnline,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::link::Held;
 use super::{Fleet, Route};
-use crate::id::MessageId;
+use crate::id::{DeviceId, MessageId};
 use crate::state::WaitsFor;
 use crate::store::Pull;
 use crate::time::Timestamp;
@@ -45,15 +45,16 @@ impl Fleet {
     }
 
     /// Has up to `max` devices, in turn, asked for what was set aside for them: by another gateway on the same store,
-    /// which may be gone.
-    pub(in crate::gateway) fn look_again(&self, max: usize, now: Timestamp) {
+    /// which may be gone. Returns them.
+    pub(in crate::gateway) fn look_again(&self, max: usize, now: Timestamp) -> Vec<DeviceId> {
         let mut inner = self.lock();
+        let mut asked = Vec::new();
         if inner.round.is_empty() {
             let online = inner.links.iter().filter(|(_, link)| link.online).map(|(id, _)| *id);
             inner.round = online.collect();
         }
         for _ in 0..max {
-            let Some(device) = inner.round.pop_front() else { return };
+            let Some(device) = inner.round.pop_front() else { break };
             inner.mark += 1;
             let mark = inner.mark;
             self.change(&mut inner, device, now, |link| {
@@ -61,7 +62,9 @@ impl Fleet {
                     link.waiting = mark;
                 }
             });
+            asked.push(device);
         }
+        asked
     }
 
     /// Waits until something may be pulled. `now` must be read again afterwards.

@@ -23,6 +23,7 @@ fn device(n: u128, rate: bool) -> Device {
         description: None,
         protocol: Protocol::Native,
         rate_limit: rate.then(|| "100/s".parse().expect("a rate")),
+        paused: false,
         sims: Vec::new(),
         created_at: Timestamp::EPOCH,
         last_seen_at: None,
@@ -38,6 +39,7 @@ fn account(n: u128) -> AccountId {
 enum Op {
     Arrive(u128, bool),
     Leave(u128),
+    Pause(u128, bool),
     Remove(u128),
     Place(u128, bool),
     Release(usize),
@@ -51,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         1 => (0..DEVICES, any::<bool>()).prop_map(|(n, rate)| Op::Arrive(n, rate)),
         1 => (0..DEVICES).prop_map(Op::Leave),
+        1 => (0..DEVICES, any::<bool>()).prop_map(|(n, paused)| Op::Pause(n, paused)),
         1 => (0..DEVICES).prop_map(Op::Remove),
         4 => (0..DEVICES, any::<bool>()).prop_map(|(n, fixed)| Op::Place(n, fixed)),
         3 => (0..1_000usize).prop_map(Op::Release),
@@ -76,7 +79,9 @@ fn check(fleet: &Fleet, now: Timestamp) -> Result<(), TestCaseError> {
         let room = link.pace.allows(now, link.free());
         prop_assert_eq!(link.counted.online, usize::from(link.online));
         prop_assert_eq!(link.counted.in_hand, link.in_hand.len());
-        prop_assert_eq!(link.counted.full, usize::from(link.online && link.free() == 0));
+        prop_assert_eq!(link.counted.paused, usize::from(link.online && link.paused));
+        prop_assert!(!link.paused || link.counted.open == 0, "a paused device is open");
+        prop_assert_eq!(link.counted.full, usize::from(link.online && !link.paused && link.free() == 0));
         prop_assert!(link.in_hand.len() + link.reserved <= WINDOW);
         prop_assert!(link.counted.open == 0 || roster.turn.contains(id), "an open device has no turn");
         let due = inner.paced.iter().any(|(at, paced)| paced == id && *at <= now);
@@ -108,6 +113,9 @@ proptest! {
                     let address = Address::Native(device.id);
                     fleet.arrive(&device, address, None, now);
                 }
+                Op::Pause(n, paused) => {
+                    fleet.set_paused(device(n, false).id, paused, now);
+                }
                 Op::Leave(n) => fleet.leave(Uuid::from_u128(n).into(), now),
                 Op::Remove(n) => fleet.remove(Uuid::from_u128(n).into()),
                 Op::Place(n, fixed) => {
@@ -137,7 +145,7 @@ proptest! {
                         held.extend(ids.into_iter().map(|id| (ticket.pull.device, id)));
                     }
                 }
-                Op::LookAgain => fleet.look_again(2, now),
+                Op::LookAgain => drop(fleet.look_again(2, now)),
                 Op::Wait(ms) => now = now + Duration::from_millis(ms),
             }
             check(&fleet, now)?;

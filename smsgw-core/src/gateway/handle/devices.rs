@@ -1,7 +1,7 @@
 use super::Handle;
 use crate::device::{Device, Protocol};
 use crate::error::Result;
-use crate::gateway::Presence;
+use crate::gateway::{DeviceChange, Event, Presence};
 use crate::id::{AccountId, DeviceId};
 use crate::rate::RateLimit;
 use crate::store::{Cursor, DevicePatch, Page};
@@ -49,6 +49,7 @@ impl Handle {
             description: new.description,
             protocol: new.protocol,
             rate_limit: new.rate_limit,
+            paused: false,
             sims: Vec::new(),
             created_at: now,
             last_seen_at: None,
@@ -83,6 +84,9 @@ impl Handle {
 
     /// Changes a device of an account; `None` where there is no such device.
     ///
+    /// One that is paused is given nothing new by this gateway from now on. Other gateways on the same store learn of it when the
+    /// device comes in anew, and by looking at 64 of their devices in turn every second.
+    ///
     /// # Errors
     /// Any error of the store.
     pub async fn update_device(
@@ -91,9 +95,17 @@ impl Handle {
         id: DeviceId,
         patch: DevicePatch,
     ) -> Result<Option<DeviceStatus>> {
+        let (new_rate, new_pause) = (patch.rate_limit.is_some(), patch.paused.is_some());
         let device = self.0.store.update_device(account, id, patch).await?;
         if let Some(device) = &device {
-            self.0.fleet.set_rate_limit(id, device.rate_limit, self.0.clock.now());
+            let at = self.0.clock.now();
+            if new_rate {
+                self.0.fleet.set_rate_limit(id, device.rate_limit, at);
+            }
+            if new_pause && !self.0.fleet.set_paused(id, device.paused, at) {
+                let change = DeviceChange { id, account, online: false, paused: device.paused, at };
+                self.0.events.push([Event::Device(change)]);
+            }
         }
         Ok(device.map(|device| self.status(device)))
     }

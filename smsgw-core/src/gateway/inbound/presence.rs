@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::Shared;
 use crate::audit::{Act, AuditAction};
 use crate::auth::Authenticator;
-use crate::device::{Device, DeviceKey, Protocol, Sim};
+use crate::device::{Device, DeviceKey, Protocol, Sim, Telemetry};
 use crate::error::Result;
 use crate::id::DeviceId;
 use crate::key::{Credential, KeyId};
@@ -13,6 +13,7 @@ use crate::transport::{Address, Command, Downlink, TopicKey};
 pub(super) enum Sign {
     Presence { device: DeviceId, online: bool },
     Hello { device: DeviceId, sims: Vec<Sim> },
+    Telemetry { device: DeviceId, telemetry: Telemetry },
     Authenticate { key: TopicKey },
     Listening { key: TopicKey, listening: bool },
 }
@@ -56,6 +57,13 @@ pub(super) async fn process(shared: &Shared, signs: &[Sign]) -> Result<Vec<Downl
                 seen.push((*device, now, None));
             }
             Sign::Hello { device, sims } => seen.push((*device, now, Some(sims.clone()))),
+            Sign::Telemetry { device, telemetry } => {
+                // For people who look: kept in memory only, and that the device lives is noted only so often.
+                if shared.fleet.note(*device, telemetry.clone(), now) {
+                    let due = shared.fleet.seen(std::iter::once(*device), now);
+                    seen.extend(due.into_iter().map(|device| (device, now, None)));
+                }
+            }
             Sign::Authenticate { key } => {
                 let device = authenticate(shared, key).await?;
                 replies.push(Downlink {

@@ -135,7 +135,16 @@ impl Listener {
                 Some(event(id, "message", &data))
             }
             Streamed::Event(id, Event::Device(change)) if self.who.scopes.contains(Scope::DevicesRead) => {
-                Some(event(id, "device", &DeviceData { id: change.id, online: change.online, at: change.at }))
+                Some(event(
+                    id,
+                    "device",
+                    &DeviceData {
+                        id: change.id,
+                        online: change.online,
+                        paused: change.paused,
+                        at: change.at,
+                    },
+                ))
             }
             Streamed::Event(..) => None,
         }
@@ -166,5 +175,6 @@ struct MessageData {
 struct DeviceData {
     id: DeviceId,
     online: bool,
+    paused: bool,
     at: Timestamp,
 }
