@@ -1,4 +1,5 @@
 //! The metrics of a gateway with real traffic, and what `deploy/` makes of them, as Prometheus itself reads both.
+#![allow(clippy::print_stderr, reason = "says what it could not ask")]
 
 mod support;
 
