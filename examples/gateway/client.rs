@@ -73,11 +73,15 @@ impl Client {
                 ));
             }
         };
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_redirects(0)
             .tls_config(tls(flags.ca.as_deref())?);
+        // What is on this machine is asked past the proxy of the environment, which is on another.
+        if is_here(host) {
+            config = config.proxy(None);
+        }
         Ok(Self { agent: config.build().into(), url, token, devices: settings.devices })
     }
 

@@ -68,6 +68,17 @@ fn a_device_is_paused_and_resumed_or_the_gateway_says_that_it_cannot() {
 }
 
 #[test]
+fn a_gateway_on_this_machine_is_asked_past_a_proxy() {
+    let place = Place::new();
+    let (_process, ready) = place.start(&FREE, &[]);
+    let url = ready["http"].as_str().expect("an address");
+    let proxy = format!("http://127.0.0.1:{}", nowhere());
+    let env = [("http_proxy", proxy.as_str()), ("ALL_PROXY", proxy.as_str())];
+    let said = place.run(&["device", "list", "--url", url], &env);
+    assert_eq!(said.code, Some(0), "the token goes to nobody else: {}", said.stderr);
+}
+
+#[test]
 fn what_stands_in_the_way_is_told_apart() {
     let place = Place::new();
     let (_process, ready) = place.start(&FREE, &[]);
