@@ -60,6 +60,15 @@ fn each_store_pulls_in_its_own_client() {
 }
 
 #[test]
+fn traces_are_for_who_asks_for_them() {
+    let traces = |names: &[String]| names.iter().filter(|name| name.contains("opentelemetry")).count();
+    let (without, with) = (packages(&["-p", "smsgw"]), packages(&["-p", "smsgw", "--features", "otlp"]));
+    assert!(traces(&without) == 0 && traces(&with) > 0);
+    let more = with.len() - without.len();
+    assert!(more <= 60, "{more} more packages");
+}
+
+#[test]
 fn the_facade_pulls_in_what_its_features_name() {
     has_only(&["-p", "smsgw", "--no-default-features"], &[]);
     has_only(&["-p", "smsgw", "--no-default-features", "--features", "mqtt"], &["rumqttc"]);

@@ -73,11 +73,15 @@ impl Client {
                 ));
             }
         };
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_redirects(0)
             .tls_config(tls(flags.ca.as_deref())?);
+        // What is on this machine is asked past the proxy of the environment, which is on another.
+        if is_here(host) {
+            config = config.proxy(None);
+        }
         Ok(Self { agent: config.build().into(), url, token, devices: settings.devices })
     }
 
@@ -87,6 +91,17 @@ impl Client {
 
     /// Asks the gateway; its refusal is a failure.
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let (status, answer) = self.exchange(method, path, body)?;
+        if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer)) }
+    }
+
+    /// Asks the gateway, whose refusal is an answer too; what is not JSON is `null`.
+    pub(crate) fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Failure> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -109,8 +124,7 @@ impl Client {
         let text = text.map_err(|error| {
             Failure::new(UNREACHABLE, format!("the answer broke off ({error}); try again"))
         })?;
-        let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status.is_success() { Ok(answer) } else { Err(refusal(status, &answer)) }
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 
     /// Where phones connect, as far as it can be known from here.
@@ -149,7 +163,8 @@ fn tls(ca: Option<&std::path::Path>) -> Result<TlsConfig, Failure> {
     Ok(config.build())
 }
 
-fn refusal(status: StatusCode, answer: &Value) -> Failure {
+/// What is said of a gateway that says no.
+pub(crate) fn refusal(status: StatusCode, answer: &Value) -> Failure {
     let code = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => REFUSED,
         StatusCode::TOO_MANY_REQUESTS => WAITING,

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use ureq::http::Method;
+use ureq::http::{Method, StatusCode};
 
-use crate::client::{Client, ClientFlags};
+use crate::client::{Client, ClientFlags, refusal};
 use crate::exit::{FAILED, Failure};
 use crate::flags::OutputFlags;
 use crate::table;
@@ -133,10 +133,17 @@ fn key(client: &Client, device: &Value, is_json: bool) -> Result<(), Failure> {
 
 fn pause(One { id, common }: &One, paused: bool) -> Result<(), Failure> {
     let client = Client::new(&common.client)?;
-    let device = client.ask(Method::PATCH, &path(id)?, Some(&json!({"paused": paused})))?;
-    if device["paused"] != paused {
-        return Err(Failure::new(FAILED, "this gateway cannot pause devices: it is older than this program"));
-    }
+    let change = json!({"paused": paused});
+    let device = match client.exchange(Method::PATCH, &path(id)?, Some(&change))? {
+        (StatusCode::UNPROCESSABLE_ENTITY, _) => {
+            return Err(Failure::new(
+                FAILED,
+                "this gateway cannot pause devices: it is older than this program",
+            ));
+        }
+        (status, device) if status.is_success() => device,
+        (status, answer) => return Err(refusal(status, &answer)),
+    };
     match common.output.is_json() {
         true => println!("{device}"),
         false => println!("{} {id}", if paused { "paused" } else { "resumed" }),

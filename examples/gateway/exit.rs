@@ -42,7 +42,10 @@ impl Failure {
 
     /// One of a backend, and the setting to look at.
     pub(crate) fn of(error: &smsgw::error::Error, see: &str) -> Self {
-        let code = if error.kind() == ErrorKind::Unavailable { UNREACHABLE } else { FAILED };
+        let code = match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::Timeout => UNREACHABLE,
+            _ => FAILED,
+        };
         Self::new(code, format!("{}; see {see}", with_causes(error)))
     }
 }

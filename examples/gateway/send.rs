@@ -26,8 +26,8 @@ pub(crate) struct SendFlags {
     /// Show each change of state until the message is over
     #[arg(long)]
     watch: bool,
-    /// How long to watch, as 30s, 5m or 1h
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "5m", requires = "watch")]
+    /// How long to watch at most, as 30s, 5m or 1h
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "60s", requires = "watch")]
     timeout: Duration,
     #[command(flatten)]
     output: OutputFlags,

@@ -47,6 +47,13 @@ fn a_url_is_shown_without_who_comes_in_by_it() {
 }
 
 #[test]
+fn it_makes_nothing() {
+    let place = Place::new();
+    assert_eq!(place.run(&["config"], &[]).code, Some(0));
+    assert!(place.names().is_empty(), "{:?}", place.names());
+}
+
+#[test]
 fn settings_that_cannot_be_used_end_it() {
     let place = Place::new();
     let said = place.run(&["config"], &[("LOG_FORMAT", "xml")]);

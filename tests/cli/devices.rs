@@ -58,13 +58,24 @@ fn a_device_is_paused_and_resumed_or_the_gateway_says_that_it_cannot() {
         let said = ask(&place, url, &["device", command, id]);
         match said.code {
             Some(0) => assert_eq!(said.stdout, format!("{says} {id}\n")),
-            code => assert!(code == Some(1) && said.stderr.contains("paused"), "{}", said.stderr),
+            code => assert!(code == Some(1) && said.stderr.contains("cannot pause"), "{}", said.stderr),
         }
         if said.code == Some(0) {
             let list = json(&ask(&place, url, &["device", "list", "--json"]));
             assert_eq!(list["items"][0]["paused"], paused);
         }
     }
+}
+
+#[test]
+fn a_gateway_on_this_machine_is_asked_past_a_proxy() {
+    let place = Place::new();
+    let (_process, ready) = place.start(&FREE, &[]);
+    let url = ready["http"].as_str().expect("an address");
+    let proxy = format!("http://127.0.0.1:{}", nowhere());
+    let env = [("http_proxy", proxy.as_str()), ("ALL_PROXY", proxy.as_str())];
+    let said = place.run(&["device", "list", "--url", url], &env);
+    assert_eq!(said.code, Some(0), "the token goes to nobody else: {}", said.stderr);
 }
 
 #[test]

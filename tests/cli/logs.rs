@@ -21,6 +21,36 @@ fn each_line_of_the_log_is_an_object() {
     assert_eq!((&asked["name"], &asked["route"]), (&"request".into(), &"/devices".into()), "{asked}");
 }
 
+#[test]
+fn it_is_text_unless_a_setting_says_otherwise() {
+    let place = Place::new();
+    let draining = |args: &[&str]| {
+        let before = place.log().len();
+        let (mut process, _) = place.start(&[&FREE[..], args].concat(), &[("RUST_LOG", "info")]);
+        process.signal("-TERM");
+        assert_eq!(process.exit_code(), Some(0), "{}", place.log());
+        let log = place.log().split_off(before);
+        let line = log.lines().find(|line| line.contains("draining")).unwrap_or_else(|| panic!("{log}"));
+        serde_json::from_str::<serde_json::Value>(line).is_ok()
+    };
+    assert!(!draining(&[]));
+    place.write("smsgw.toml", "log_format = \"json\"\n");
+    assert!(draining(&[]));
+    assert!(!draining(&["--log-format", "text"]), "a flag is nearer");
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_collector_that_is_away_keeps_no_gateway_from_its_work() {
+    let place = Place::new();
+    let endpoint = format!("http://127.0.0.1:{}", crate::place::nowhere());
+    let (mut process, ready) = place.start(&FREE, &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())]);
+    let http = ready["http"].as_str().expect("an address");
+    assert_eq!(answer_to(&format!("{http}/health/ready"), "nonsense").0, 200);
+    process.signal("-TERM");
+    assert_eq!(process.exit_code(), Some(0), "{}", place.log());
+}
+
 #[cfg(feature = "otlp")]
 #[test]
 fn traces_arrive_at_a_collector_under_our_name() {
@@ -56,7 +86,9 @@ fn traces_arrive_at_a_collector_under_our_name() {
         }
     });
     let place = Place::new();
-    let (mut process, ready) = place.start(&FREE, &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())]);
+    // Nothing is due before the end.
+    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "600000")];
+    let (mut process, ready) = place.start(&FREE, &env);
     let (http, token) = (ready["http"].as_str().expect("one"), ready["token"].as_str().expect("one"));
     answer_to(&format!("{http}/devices"), token);
     process.signal("-TERM");

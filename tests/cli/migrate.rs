@@ -69,6 +69,17 @@ async fn an_older_schema_is_left_alone_until_it_is_migrated() {
 }
 
 #[tokio::test]
+async fn a_start_brings_an_older_schema_up_to_date() {
+    let place = Place::new();
+    left_by(&place, 5).await;
+    let (mut process, _) = place.start(&FREE, &ENV);
+    process.signal("-TERM");
+    assert_eq!(process.exit_code(), Some(0), "{}", place.log());
+    let check = place.run(&[&["check"], &FREE[..]].concat(), &ENV);
+    assert_eq!(check.code, Some(0), "{}", check.stdout);
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let place = Place::new();
     left_by(&place, steps().len()).await;

@@ -15,7 +15,7 @@ fn it_is_watched_until_the_simulated_phone_has_delivered_it() {
     let last = said.stdout.lines().last().expect("a line");
     let words: Vec<&str> = last.split_whitespace().collect();
     assert!(words[0].parse::<f64>().is_ok_and(|seconds| seconds >= 0.0), "{last}");
-    assert_eq!(&words[1..], ["s", "delivered", "Simulated", "phone", "1"], "{last}");
+    assert_eq!(&words[1..], ["s", "delivered", "1", "Simulated", "phone", "1"], "{last}");
     assert!(!said.stdout.contains('\u{1b}'), "plain lines in a pipe");
 
     let said = ask(&place, url, &["send", TO, "Hola", "--watch", "--output", "json"]);
@@ -23,6 +23,24 @@ fn it_is_watched_until_the_simulated_phone_has_delivered_it() {
         said.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON a line")).collect();
     assert_eq!(changes.last().expect("one")["state"], "delivered", "{}", said.stdout);
     assert!(changes.iter().all(|change| change["id"] == changes[0]["id"] && change["at"].is_string()));
+}
+
+#[test]
+fn on_a_terminal_a_live_line_says_for_how_long_it_has_waited() {
+    let place = Place::new();
+    let (_process, ready) = place.start(&[&FREE[..], &["--devices", "0"]].concat(), &[]);
+    let url = ready["http"].as_str().expect("an address");
+    let send = place.command(&["send", TO, "Hola", "--watch", "--timeout", "2s", "--url", url], &[]);
+    let words = std::iter::once(send.get_program()).chain(send.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.display())).collect();
+    // It gives the command a terminal.
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    script.current_dir(place.path()).stdin(std::process::Stdio::null());
+    let output = script.output().expect("script runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(75), "{text}");
+    assert!(text.contains("\r\u{1b}[2K⠙ ") && text.contains(" for 1 s"), "{text:?}");
 }
 
 #[test]

@@ -35,8 +35,19 @@ fn bash_takes_its_completions() {
 #[test]
 fn help_says_with_what_each_command_ends() {
     let place = Place::new();
-    for command in ["", "serve", "check", "config", "migrate", "certs", "token", "device", "send", "openapi"]
-    {
+    for command in [
+        "",
+        "serve",
+        "check",
+        "config",
+        "migrate",
+        "certs",
+        "token",
+        "device",
+        "send",
+        "openapi",
+        "completions",
+    ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let said = place.run(&args, &[("SMSGW_TOKEN", "hunter2")]);
         assert_eq!(said.code, Some(0), "{command}: {}", said.stderr);

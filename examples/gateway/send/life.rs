@@ -48,8 +48,8 @@ pub(super) fn watch(
                 }
                 None
             }
-            // A gateway that is started again goes on where it was.
-            Err(failure) if failure.code == UNREACHABLE => Some(failure),
+            // A gateway that is started again goes on where it was; one that is asked too often answers later.
+            Err(failure) if matches!(failure.code, UNREACHABLE | WAITING) => Some(failure),
             Err(failure) => {
                 line.end();
                 return Err(failure);

@@ -33,9 +33,9 @@ impl Line {
         if event["applied"] == false {
             why.push_str(" (too late, changed nothing)");
         }
-        let state = word("state");
+        let (state, attempt) = (word("state"), event["attempt"].as_u64().unwrap_or_default());
         let device: String = device.chars().filter(|c| !c.is_control()).collect();
-        let text = format!("{:>9.3} s  {state:<12}  {device:<20}  {why}", after.as_secs_f64());
+        let text = format!("{:>9.3} s  {state:<12}  {attempt:>2}  {device:<20}  {why}", after.as_secs_f64());
         println!("{}{}", if self.is_live { CLEAR } else { "" }, text.trim_end());
         if event["applied"] != false {
             self.state = state.to_owned();
