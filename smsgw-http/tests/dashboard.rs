@@ -322,3 +322,14 @@ async fn what_was_taken_back_can_be_sent_again_once() {
     api.form(&api.ann, &format!("{here}/erase"), "").await.leads_to(&here);
     assert!(!api.page(&api.ann, &here).await.text().contains("hola"));
 }
+
+#[tokio::test]
+async fn a_device_is_paused_and_resumed() {
+    let api = Api::start().await;
+    let here = format!("/dashboard/devices/{}", api.device().await);
+    for (act, then, next) in [("pause", "paused", "Resume"), ("resume", "offline", "Pause and drain")] {
+        api.form(&api.ann, &format!("{here}/{act}"), "").await.leads_to(&here);
+        let shown = api.page(&api.ann, &here).await.text();
+        assert!(shown.contains(&format!(">{then}</span>")) && shown.contains(next), "{act}: {shown}");
+    }
+}

@@ -8,7 +8,7 @@ use smsgw_core::gateway::{DeviceStatus, WINDOW};
 use smsgw_core::id::DeviceId;
 use smsgw_core::store::{DevicePatch, MessageQuery};
 
-use super::devices::{sims, standing};
+use super::devices::{battery, signal, sims, standing};
 use super::form::Form;
 use super::layout::{Place, page, time, time_or};
 use super::refusal::{Refusal, absent};
@@ -37,7 +37,7 @@ pub(super) async fn show(
     let body = html! {
         h1 { (status.device.name) }
         div #now hx-get=(here) hx-trigger="every 2s" hx-select="#now > *" hx-swap="innerHTML" { (facts(&status)) }
-        @if may_change { (settings(&status)) }
+        @if may_change { (pausing(&status)) (settings(&status)) }
         h2 { "Keys" }
         (keys::table(&[(&status, all_keys)], may_change, api.handle.now()))
         @if may_change {
@@ -57,9 +57,26 @@ fn facts(status: &DeviceStatus) -> Markup {
             dt { "Rate limit" } dd { @match device.rate_limit { Some(rate) => (rate), None => span.quiet { "the gateway's default" } } }
             dt { "Speaks" } dd { (device.protocol) }
             dt { "SIM cards" } dd { (sims(&device.sims)) }
+            @if let Some(telemetry) = &presence.telemetry {
+                dt { "Battery" } dd { (battery(telemetry)) }
+                dt { "Signal" } dd { (signal(telemetry)) }
+                @if let Some(at) = presence.telemetry_at { dt { "Said so" } dd { (time(at)) } }
+            }
             dt { "Last seen" } dd { (time_or(device.last_seen_at, "never")) }
             dt { "Made" } dd { (time(device.created_at)) }
             dt { "Id" } dd { code { (device.id) } }
+        }
+    }
+}
+
+/// Takes the device out of service and back: paused, it ends what it has and gets nothing new.
+fn pausing(status: &DeviceStatus) -> Markup {
+    let device = &status.device;
+    let (act, label) = if device.paused { ("resume", "Resume") } else { ("pause", "Pause and drain") };
+    html! {
+        form.actions method="post" action={ "/dashboard/devices/" (device.id) "/" (act) } {
+            button type="submit" { (label) }
+            @if !device.paused { span.quiet { "It ends what it has in hand and is given nothing more." } }
         }
     }
 }
@@ -117,6 +134,24 @@ pub(super) async fn update(
 async fn change(api: Api, who: &Who, id: DeviceId, patch: DevicePatch) -> Result<Response, Refusal> {
     acts::devices::update(api, *who, id, patch).await?;
     Ok(Redirect::to(&format!("/dashboard/devices/{id}")).into_response())
+}
+
+/// `POST /dashboard/devices/{id}/pause`
+pub(super) async fn pause(
+    State(api): State<Api>,
+    visitor: Visitor<DevicesAdmin>,
+    Id(id): Id<DeviceId>,
+) -> Result<Response, Refusal> {
+    change(api, &visitor, id, DevicePatch { paused: Some(true), ..DevicePatch::default() }).await
+}
+
+/// `POST /dashboard/devices/{id}/resume`
+pub(super) async fn resume(
+    State(api): State<Api>,
+    visitor: Visitor<DevicesAdmin>,
+    Id(id): Id<DeviceId>,
+) -> Result<Response, Refusal> {
+    change(api, &visitor, id, DevicePatch { paused: Some(false), ..DevicePatch::default() }).await
 }
 
 /// `POST /dashboard/devices/{id}/delete`

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use smsgw_core::account::Scope;
-use smsgw_core::device::Sim;
+use smsgw_core::device::{Sim, Telemetry};
 use smsgw_core::gateway::{DeviceStatus, WINDOW};
 use smsgw_core::time::Timestamp;
 
@@ -82,6 +82,7 @@ fn table(devices: &[DeviceStatus], now: Timestamp) -> Markup {
                 table {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Now" } th scope="col" { "In hand" }
                         th scope="col" { "Rate" } th scope="col" { "Speaks" } th scope="col" { "SIM cards" }
+                        th scope="col" { "Battery" } th scope="col" { "Signal" }
                         th scope="col" { "Last seen" } } }
                     tbody { @for status in devices { (row(status, now)) } }
                 }
@@ -100,15 +101,36 @@ fn row(status: &DeviceStatus, now: Timestamp) -> Markup {
             td.number { @match device.rate_limit { Some(rate) => (rate), None => span.quiet { "default" } } }
             td { (device.protocol) }
             td { (sims(&device.sims)) }
+            td.number { @if let Some(telemetry) = &presence.telemetry { (battery(telemetry)) } }
+            td.number { @if let Some(telemetry) = &presence.telemetry { (signal(telemetry)) } }
             td { @match device.last_seen_at { Some(at) => (ago(at, now)), None => span.quiet { "never" } } }
         }
     }
 }
 
-/// Whether it is there.
+/// Whether it is there, and whether it is given anything.
 pub(super) fn standing(status: &DeviceStatus) -> Markup {
     html! {
         @if status.presence.online { span.badge.good { "online" } } @else { span.badge.idle { "offline" } }
+        @if status.device.paused {
+            " " span.badge.going { @if status.presence.in_hand > 0 { "draining" } @else { "paused" } }
+        }
+    }
+}
+
+/// How full the battery is.
+pub(super) fn battery(telemetry: &Telemetry) -> Markup {
+    html! {
+        @match telemetry.battery { Some(percent) => { (percent) " %" }, None => span.quiet { "not told" } }
+        @if telemetry.charging == Some(true) { " charging" }
+    }
+}
+
+/// How strong the signal is, and of what kind of network.
+pub(super) fn signal(telemetry: &Telemetry) -> Markup {
+    html! {
+        @match telemetry.signal { Some(dbm) => { (dbm) " dBm" }, None => span.quiet { "not told" } }
+        @if let Some(network) = &telemetry.network { " " (network) }
     }
 }
 

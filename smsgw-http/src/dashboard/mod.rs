@@ -47,6 +47,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/dashboard/devices", get(devices::list).post(devices::create))
         .route("/dashboard/devices/{id}", get(device::show).post(device::update))
         .route("/dashboard/devices/{id}/delete", post(device::delete))
+        .route("/dashboard/devices/{id}/pause", post(device::pause))
+        .route("/dashboard/devices/{id}/resume", post(device::resume))
         .route("/dashboard/devices/{id}/pair", post(pair::device))
         .route("/dashboard/devices/{id}/keys/{key}/rotate", post(pair::rotate))
         .route("/dashboard/devices/{id}/keys/{key}/revoke", post(keys::revoke))

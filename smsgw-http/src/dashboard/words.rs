@@ -28,6 +28,9 @@ pub(super) fn of_reason(reason: Reason) -> &'static str {
         Reason::DeviceOffline => {
             "The device that it must go to is offline. It goes out when that one connects."
         }
+        Reason::DevicePaused => {
+            "The device that it must go to is paused. It goes out when that one is resumed."
+        }
         Reason::OlderFirst => "Older messages wait for the same devices and go first.",
         Reason::WindowFull => {
             "The devices have as many messages in hand as they may. It goes out when one of them reports."
