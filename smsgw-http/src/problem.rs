@@ -1,5 +1,7 @@
 //! What goes wrong, as RFC 9457 problem details: the one place where an error becomes a status.
 
+mod codes;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -10,117 +12,10 @@ use serde::Serialize;
 use smsgw_core::error::{Error, ErrorKind, Retry};
 use utoipa::ToSchema;
 
+pub(crate) use codes::Code;
+
 /// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
-        /// A stable code; clients may rely on it, and on nothing else of a problem but its status.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Code { $($(#[$doc])* $name,)* }
-
-        impl Code {
-            /// All of them, by status.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// As it is written in JSON.
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $code,)* }
-            }
-
-            /// The status that goes with it.
-            pub(crate) const fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status,)* }
-            }
-
-            /// A sentence that is the same for every problem of the code.
-            pub(crate) const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title,)* }
-            }
-        }
-    };
-}
-
-codes! {
-    /// Not JSON, or JSON that means two things.
-    InvalidJson = BAD_REQUEST, "invalid_json", "The body is not valid JSON";
-    /// The body ended before it should.
-    IncompleteBody = BAD_REQUEST, "incomplete_body", "The body did not arrive whole";
-    /// A query parameter that does not exist or cannot be read.
-    InvalidQuery = BAD_REQUEST, "invalid_query", "A query parameter is unknown or not valid";
-    /// A cursor that this gateway did not give, or gave for another list.
-    InvalidCursor = BAD_REQUEST, "invalid_cursor", "The cursor is not one of this list";
-    /// A header that is twice there or cannot be read.
-    InvalidHeader = BAD_REQUEST, "invalid_header", "A header is missing, repeated or not valid";
-    /// A request that HTTP does not allow.
-    BadRequest = BAD_REQUEST, "bad_request", "The request is not valid";
-    /// No token, or one that opens nothing.
-    Unauthorized = UNAUTHORIZED, "unauthorized", "A valid token is needed";
-    /// A good token that does not open this.
-    Forbidden = FORBIDDEN, "forbidden", "The token does not allow this";
-    /// Nothing of the caller's has that id.
-    NotFound = NOT_FOUND, "not_found", "There is no such thing";
-    /// No route has that path.
-    UnknownRoute = NOT_FOUND, "unknown_route", "There is no such route";
-    /// The route has no such method.
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not have this method";
-    /// The body came too slowly.
-    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive";
-    /// The id of a message belongs to another message.
-    IdConflict = CONFLICT, "id_conflict", "The id belongs to another message";
-    /// The message is on the air, or its life is over.
-    TooLate = CONFLICT, "too_late", "It is too late to take the message back";
-    /// The message is still on its way.
-    NotOver = CONFLICT, "not_over", "The message is still on its way";
-    /// The message reached its recipient, or nothing is left of it.
-    NothingToRetry = CONFLICT, "nothing_to_retry", "There is nothing to send again";
-    /// Another account has the name.
-    NameTaken = CONFLICT, "name_taken", "The name belongs to another account";
-    /// No account could manage the others any more.
-    LastAdmin = CONFLICT, "last_admin", "It is the last open account of an admin";
-    /// Nobody closes the account that they act for.
-    OwnAccount = CONFLICT, "own_account", "It is the account of the token";
-    /// The same idempotency key is at work.
-    IdempotencyInFlight = CONFLICT, "idempotency_in_flight", "The first request with the idempotency key is under way";
-    /// The body is too long.
-    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
-    /// Path and query are too long.
-    UriTooLong = URI_TOO_LONG, "uri_too_long", "The path and query are too long";
-    /// The body is of another type.
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json";
-    /// A field that is missing, unknown or not valid.
-    InvalidField = UNPROCESSABLE_ENTITY, "invalid_field", "A field is missing, unknown or not valid";
-    /// The idempotency key belongs to another request.
-    IdempotencyMismatch = UNPROCESSABLE_ENTITY, "idempotency_mismatch", "The idempotency key belongs to another request";
-    /// The account has asked too often.
-    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "The account has sent too many requests";
-    /// Too many wrong tokens from one address.
-    TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong tokens came from this address";
-    /// Too many headers.
-    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The request has too many headers";
-    /// A fault of the gateway.
-    Internal = INTERNAL_SERVER_ERROR, "internal", "The gateway failed";
-    /// A backend cannot be reached.
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "A backend of the gateway cannot be reached";
-    /// A backend does not answer.
-    Timeout = SERVICE_UNAVAILABLE, "timeout", "A backend of the gateway does not answer";
-    /// More is waiting than the gateway keeps.
-    Throttled = SERVICE_UNAVAILABLE, "throttled", "The gateway has too much to do";
-    /// All connections that there may be are there.
-    TooManyConnections = SERVICE_UNAVAILABLE, "too_many_connections", "There are too many connections";
-    /// The gateway shuts down.
-    Closing = SERVICE_UNAVAILABLE, "closing", "The gateway is shutting down";
-}
-
-impl Code {
-    /// The connection cannot be used again: what follows on it may be the rest of a request.
-    const fn closes(self) -> bool {
-        matches!(
-            self,
-            Self::RequestTimeout | Self::BodyTooLarge | Self::HeadersTooLarge | Self::IncompleteBody
-        )
-    }
-}
 
 /// An answer that is not what was asked for. Holds nothing of what the caller wrote but the name of a field.
 #[derive(Debug)]
@@ -360,14 +255,6 @@ pub(crate) fn panicked() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_are_unique_and_lower_case() {
-        for (index, code) in Code::ALL.iter().enumerate() {
-            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");
-            assert!(Code::ALL[..index].iter().all(|other| other.as_str() != code.as_str()), "{code:?}");
-        }
-    }
 
     #[test]
     fn what_may_work_later_is_503_with_retry_after() {

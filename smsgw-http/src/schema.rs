@@ -1,5 +1,7 @@
 //! What the OpenAPI document says beside the routes.
 
+mod examples;
+
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, Schema};
@@ -44,11 +46,13 @@ pub(crate) fn document() -> Document {
 
 /// Adds what holds for every route, and writes the document.
 pub(crate) fn to_json(mut document: Document) -> String {
+    let components = serde_json::to_value(&document.components).unwrap_or_default();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             refusals(operation);
             say_scope(operation);
+            examples::add(operation, &components);
         }
     }
     for (name, schema) in &mut document.components.get_or_insert_default().schemas {

@@ -27,7 +27,7 @@ pub(crate) struct MessageView<'a> {
     #[schema(value_type = String, format = "uuid")]
     id: MessageId,
     /// Where it is on its way.
-    #[schema(value_type = String, example = "queued")]
+    #[schema(value_type = String, example = "scheduled")]
     state: State,
     /// Why it waits, where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub(crate) struct MessageView<'a> {
     #[schema(value_type = String, example = "normal")]
     priority: &'static str,
     /// How often it was taken for sending.
-    #[schema(example = 1)]
+    #[schema(example = 0)]
     attempts: u32,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
@@ -133,6 +133,7 @@ pub(crate) struct EventView<'a> {
     #[schema(value_type = String, example = "sent")]
     state: State,
     /// The attempt it belongs to; 0 before the first.
+    #[schema(example = 1)]
     attempt: u32,
     /// The device it belongs to.
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -146,6 +147,7 @@ pub(crate) struct EventView<'a> {
     #[schema(value_type = Option<String>)]
     code: Option<&'a str>,
     /// False where it came too late and changed nothing.
+    #[schema(example = true)]
     applied: bool,
 }
 
@@ -183,10 +185,12 @@ pub(crate) struct DeviceView<'a> {
     #[schema(value_type = Option<String>, example = "10/m")]
     rate_limit: Option<RateLimit>,
     /// Whether it is there.
+    #[schema(example = true)]
     online: bool,
     /// Whether it is given nothing new.
     paused: bool,
     /// How many messages it has been given and has not acknowledged. One that is paused is drained when this is 0.
+    #[schema(example = 0)]
     in_hand: usize,
     /// How it is, where it has said so since the gateway was started.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -318,7 +322,7 @@ pub(crate) struct NewKeyView<'a> {
     #[schema(value_type = String, example = "mfrggzdfmztwq2lk")]
     id: KeyId,
     /// The key. Give it to the device; nobody can show it again.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "sgw_dev_mfrggzdfmztwq2lk_…")]
     api_key: &'a str,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]

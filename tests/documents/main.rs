@@ -25,6 +25,7 @@ fn every_block_is_of_a_kind_that_is_checked() {
                 toml::from_str::<toml::Table>(&block.text).unwrap_or_else(|error| panic!("{block}: {error}")),
             ),
             "sh" => shell::check(block),
+            "yaml" => block.is_of_prometheus(),
             // What is printed, drawn or asked of a program that is not here.
             "text" | "ini" | "hcl" => {}
             other => panic!("{block}: nothing checks {other}"),
@@ -41,6 +42,19 @@ impl Block {
             library.contains("include_str!(\"../README.md\")"),
             "{self}: no crate has it in its documentation"
         );
+    }
+
+    /// A part of Prometheus' configuration, which its own tool reads, where it is there.
+    fn is_of_prometheus(&self) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(&file, &self.text).expect("written");
+        let said = std::process::Command::new("promtool")
+            .args(["check", "config", "--syntax-only"])
+            .arg(file.path())
+            .output();
+        if let Ok(said) = said {
+            assert!(said.status.success(), "{self}: {}", String::from_utf8_lossy(&said.stderr));
+        }
     }
 
     /// One document a line, or one in all.

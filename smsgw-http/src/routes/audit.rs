@@ -30,7 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
     security(("token" = ["admin"])),
     params(
         ("action" = Option<String>, Query, description = "Only of this kind", example = "authenticate"),
-        ("outcome" = Option<String>, Query, description = "Only what was `refused`, or only what was `done`", pattern = "^(refused|done)$"),
+        ("outcome" = Option<String>, Query, description = "Only what was `refused`, or only what was `done`", pattern = "^(refused|done)$", example = "refused"),
         ("user_id" = Option<String>, Query, description = "Only by this account", format = "uuid"),
         ("key_id" = Option<String>, Query, description = "Only with the token or API key of this id", example = "mfrggzdfmztwq2lk"),
         ("device_id" = Option<String>, Query, description = "Only of this device", format = "uuid"),

@@ -20,6 +20,11 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// What the catalogue of problems may load.
+const CATALOGUE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// Serves `document`, which is JSON.
 pub(crate) fn router(document: &str) -> Router<Api> {
     let document = Bytes::copy_from_slice(document.as_bytes());
@@ -29,7 +34,8 @@ pub(crate) fn router(document: &str) -> Router<Api> {
     let pages = Router::from(page)
         .route_layer(map_response(confine))
         .route(DOCUMENT, get(|| async move { ([(CONTENT_TYPE, "application/json")], document) }))
-        .route("/problems", get(problems));
+        .route("/problems", get(problems))
+        .route("/problems.css", get(async || ([(CONTENT_TYPE, "text/css")], include_str!("problems.css"))));
     // Whoever opens the address alone is shown what is here.
     #[cfg(not(feature = "dashboard"))]
     let pages = pages.route("/", get(async || axum::response::Redirect::temporary("/docs")));
@@ -44,15 +50,20 @@ async fn confine(mut response: Response) -> Response {
     response
 }
 
-/// Every code that a problem may have. The `type` of a problem points here.
+/// Every code that a problem may have, with its cause and its cure. The `type` of a problem points here.
 async fn problems() -> impl IntoResponse {
     let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title><h1>Problems</h1><dl>",
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>Problems</title>\n<link rel=\"stylesheet\" href=\"/problems.css\">\n<h1>Problems</h1>\n\
+         <p>What a refusal of this API may have as its <code>code</code>. <a href=\"/docs\">The API</a></p>\n",
     );
     for code in Code::ALL {
         let (name, status, title) = (code.as_str(), code.status().as_u16(), code.title());
-        page.push_str(&format!("<dt id=\"{name}\"><code>{name}</code> ({status})<dd>{title}."));
+        let (means, cure) = (code.means(), code.cure());
+        page.push_str(&format!(
+            "<section id=\"{name}\"><h2><code>{name}</code> ({status})</h2><p><b>{title}.</b></p><p>{means}</p><p>{cure}</p></section>\n"
+        ));
     }
-    page.push_str("</dl></html>");
-    Html(page)
+    page.push_str("</html>\n");
+    ([(CONTENT_SECURITY_POLICY, CATALOGUE_POLICY)], Html(page))
 }

@@ -38,7 +38,7 @@ pub(crate) fn router() -> OpenApiRouter<Api> {
     get, path = "/events", tag = "events", operation_id = "events",
     security(("token" = ["messages:read"]), ("token" = ["devices:read"])),
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that you have heard", example = "0199a3c45e6f7a8b9c0d1e2f3a4b5c6d.17")),
-    responses((status = 200, description = "What happens from now on, or since the last event", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "What happens from now on, or since the last event", body = String, content_type = "text/event-stream", example = json!("event: message\nid: 0199a3c45e6f7a8b9c0d1e2f3a4b5c6d.18\ndata: {\"id\":\"0199a3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d\",\"state\":\"sent\",\"device_id\":\"0199a3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6e\",\"at\":\"2026-01-02T03:04:05Z\"}\n\n"))),
 )]
 async fn events(
     State(api): State<Api>,

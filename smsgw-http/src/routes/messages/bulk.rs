@@ -111,7 +111,17 @@ pub(crate) struct BulkView<'a> {
 
 /// What became of one of many messages: either `message` or `error` is there.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Outcome)]
+#[schema(as = Outcome, example = json!({
+    "status": 422,
+    "error": {
+        "type": "/problems#invalid_field",
+        "title": "A field is missing, unknown or not valid",
+        "status": 422,
+        "code": "invalid_field",
+        "detail": "begin the phone number with `+` and the country code",
+        "pointer": "/messages/0/to",
+    },
+}))]
 struct OutcomeView<'a> {
     /// What `POST /messages` would have answered: 202, or 404, 409, 422 with an `error`.
     #[schema(example = 202)]
