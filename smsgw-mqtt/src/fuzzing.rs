@@ -77,7 +77,8 @@ pub fn native_up(payload: &[u8]) {
             assert_eq!(device.to_string(), DEVICE);
             assert!(sims.len() <= 8 && said.sims.starts_with(&sims));
         }
-        (Up::Telemetry(_), Heard::Event(DeviceEvent::Telemetry { telemetry, .. })) => {
+        (Up::Telemetry(_), Heard::Event(DeviceEvent::Telemetry { device, telemetry })) => {
+            assert_eq!(device.to_string(), DEVICE);
             assert!(telemetry.battery.is_none_or(|percent| percent <= 100));
             let clean = |name: String| name.chars().count() <= 32 && !name.contains(char::is_control);
             assert!(telemetry.network.is_none_or(clean));

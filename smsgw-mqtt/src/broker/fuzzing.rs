@@ -50,7 +50,9 @@ fn check_heard(account: &Account, topic: &str, payload: &[u8]) {
     let speaks_for = match dialect::read(topic, payload, false) {
         Heard::Event(DeviceEvent::Authenticate { key }) => Address::Original(key),
         Heard::Event(DeviceEvent::Inbound { origin, .. }) => origin,
-        Heard::Event(DeviceEvent::Presence { device, .. }) => Address::Native(device),
+        Heard::Event(DeviceEvent::Presence { device, .. } | DeviceEvent::Telemetry { device, .. }) => {
+            Address::Native(device)
+        }
         Heard::Event(_) => panic!("none of these payloads says that"),
         Heard::Nothing => return,
         Heard::Unreadable(reason) => return assert_discreet(reason),
