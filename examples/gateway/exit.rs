@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use smsgw::error::{ErrorKind, with_causes};
 
+use crate::log::{self, Format};
+
 pub(crate) const FAILED: u8 = 1;
 /// What command-line tools answer to a command line that they cannot read.
 pub(crate) const USAGE: u8 = 2;
@@ -66,9 +68,9 @@ pub(crate) fn ended(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 /// The same of a gateway, which whoever supervises it starts again unless its settings are wrong.
-pub(crate) fn served(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+pub(crate) fn served(outcome: Result<(), Box<dyn Error>>, format: Format) -> ExitCode {
     let Err(problem) = outcome else { return ExitCode::SUCCESS };
-    eprintln!("smsgw: {}", with_causes(&*problem));
+    log::last(format, with_causes(&*problem));
     // The broker has no place for this gateway as it is set up: started again, it would only push out another.
     let refused = problem.downcast_ref::<smsgw::error::Error>();
     match refused.is_some_and(|error| error.kind() == ErrorKind::Unauthorized) {

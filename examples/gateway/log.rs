@@ -3,6 +3,7 @@
 #[cfg(feature = "otlp")]
 mod otlp;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
@@ -59,5 +60,13 @@ pub(crate) fn start(format: Format) -> Log {
     Log {
         #[cfg(feature = "otlp")]
         _traces: traces,
+    }
+}
+
+/// Says why the process ends, in the form of what was logged before.
+pub(crate) fn last(format: Format, why: impl Display) {
+    match format {
+        Format::Text => eprintln!("smsgw: {why}"),
+        Format::Json => tracing::error!("{why}"),
     }
 }

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 
 use exit::{ended, served};
 use flags::{Command, Flags, ServeFlags, SettingFlags};
-use settings::Settings;
+use log::Format;
+use settings::{Settings, explain};
 
 /// Half a gateway's allocations are freed by another thread than made them, and many are larger than what the system's
 /// allocator keeps at hand.
@@ -41,14 +42,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let flags = Flags::read();
-    let _log = log::start(flags.settings().map(Settings::log_format).unwrap_or_default());
+    let format = flags.settings().map(Settings::log_format).unwrap_or_default();
+    let _log = log::start(format);
     // For `tests/chaos` alone.
     #[cfg(feature = "crash-points")]
     std::env::var("SMSGW_CRASH").iter().for_each(|at| smsgw::crash::arm(at).expect("a crash point"));
     let Flags { command, serve, settings } = flags;
     match command {
-        None => serving(&serve, &settings).await,
-        Some(Command::Serve { serve, settings }) => serving(&serve, &settings).await,
+        None => serving(&serve, &settings, format).await,
+        Some(Command::Serve { serve, settings }) => serving(&serve, &settings, format).await,
         Some(Command::Check { settings, output }) => check::run(&settings, output.is_json()).await,
         Some(Command::Config { settings, output }) => config::run(&settings, output.is_json()),
         Some(Command::Migrate { settings, output }) => match Settings::read_or_explain(&settings, None) {
@@ -70,9 +72,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serving(flags: &ServeFlags, settings: &SettingFlags) -> ExitCode {
-    match Settings::read_or_explain(settings, flags.devices) {
-        Ok(settings) => served(serve::run(settings, flags.output.is_json()).await),
-        Err(code) => code,
+async fn serving(flags: &ServeFlags, settings: &SettingFlags, format: Format) -> ExitCode {
+    match Settings::read(settings, flags.devices) {
+        Ok(settings) => served(serve::run(settings, flags.output.is_json()).await, format),
+        Err(problems) => explain(&problems, format),
     }
 }

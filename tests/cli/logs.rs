@@ -22,6 +22,23 @@ fn each_line_of_the_log_is_an_object() {
 }
 
 #[test]
+fn why_it_ends_is_an_object_too() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let cases =
+        [(["--http", &address], 1, "choose another address"), (["--rate-limit", "bad"], 2, "RATE_LIMIT")];
+    for (args, code, why) in cases {
+        let said = place.run(&[&["serve", "--log-format", "json"], &args[..]].concat(), &[]);
+        assert_eq!(said.code, Some(code), "{}", said.stderr);
+        let last = said.stderr.lines().last().expect("a line");
+        let last: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{last}"));
+        assert_eq!(last["level"], "ERROR");
+        assert!(last["message"].as_str().is_some_and(|message| message.contains(why)), "{last}");
+    }
+}
+
+#[test]
 fn it_is_text_unless_a_setting_says_otherwise() {
     let place = Place::new();
     let draining = |args: &[&str]| {

@@ -37,7 +37,7 @@ use self::reader::Reader;
 pub(crate) use self::schemes::{QueueUrl, StoreUrl};
 use self::sources::Sources;
 use crate::flags::SettingFlags;
-use crate::log::Format;
+use crate::log::{self, Format};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long texts and numbers are kept where nothing is said.
@@ -148,14 +148,14 @@ impl Settings {
 
     /// The same as [`read`](Self::read); what is wrong goes to standard error, a line each.
     pub(crate) fn read_or_explain(flags: &SettingFlags, devices: Option<u16>) -> Result<Self, ExitCode> {
-        Self::read(flags, devices).map_err(|problems| explain(&problems))
+        Self::read(flags, devices).map_err(|problems| explain(&problems, Format::Text))
     }
 }
 
 /// Says on standard error what is wrong, a line each, and as what the process ends.
-pub(crate) fn explain(problems: &[Problem]) -> ExitCode {
+pub(crate) fn explain(problems: &[Problem], format: Format) -> ExitCode {
     for problem in problems {
-        eprintln!("smsgw: {problem}");
+        log::last(format, problem);
     }
     exit_code(problems).into()
 }
