@@ -12,6 +12,28 @@ use crate::error::Result;
 use crate::time::Timestamp;
 
 /// Answers a broker's questions.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use smsgw_core::error::Result;
+/// use smsgw_core::guard::{BrokerClient, BrokerGuard, TopicAccess, Verdict};
+///
+/// /// Lets nobody in, for maintenance.
+/// #[derive(Debug)]
+/// struct Closed;
+///
+/// #[async_trait]
+/// impl BrokerGuard for Closed {
+///     async fn connect(&self, _: &BrokerClient) -> Result<Verdict> {
+///         Ok(Verdict::Deny)
+///     }
+///     fn access(&self, _: &TopicAccess) -> Verdict {
+///         Verdict::Deny
+///     }
+/// }
+///
+/// let guard: std::sync::Arc<dyn BrokerGuard> = std::sync::Arc::new(Closed);
+/// ```
 #[async_trait]
 pub trait BrokerGuard: fmt::Debug + Send + Sync + 'static {
     /// Whether a client may come in.

@@ -21,6 +21,48 @@ use crate::key::KeyId;
 ///
 /// # Cancel safety
 /// Dropped, a call may have done a part of its work. It can be repeated, and [`resync`](Self::resync) finishes it.
+///
+/// ```
+/// use std::fmt;
+/// use async_trait::async_trait;
+/// use smsgw_core::error::Result;
+/// use smsgw_core::id::DeviceId;
+/// use smsgw_core::key::KeyId;
+/// use smsgw_core::provision::{Grant, Provisioner, Resynced, ValidKeys};
+///
+/// /// For a broker that somebody else administers: says what would have to be done there.
+/// #[derive(Debug)]
+/// struct ByHand;
+///
+/// impl fmt::Display for ByHand {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("accounts by hand")
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl Provisioner for ByHand {
+///     async fn check(&self) -> Result<()> {
+///         Ok(())
+///     }
+///     async fn grant(&self, grants: &[Grant]) -> Result<()> {
+///         grants.iter().for_each(|grant| println!("let {} in", grant.device));
+///         Ok(())
+///     }
+///     async fn disable(&self, keys: &[KeyId]) -> Result<usize> {
+///         keys.iter().for_each(|key| println!("shut out the key {key}"));
+///         Ok(0)
+///     }
+///     async fn remove(&self, devices: &[DeviceId]) -> Result<usize> {
+///         devices.iter().for_each(|device| println!("remove {device}"));
+///         Ok(0)
+///     }
+///     async fn resync(&self, valid: &dyn ValidKeys) -> Result<Resynced> {
+///         self.grant(&valid.valid_keys().await?).await?;
+///         Ok(Resynced::default())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Provisioner: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Whether the broker can be administered, and keeps its accounts apart.

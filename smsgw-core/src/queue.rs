@@ -14,6 +14,30 @@ use crate::message::{Message, Priority};
 ///
 /// A queue may lose or repeat jobs: the [`Store`](crate::store::Store) is the truth, a claim decides who sends, and
 /// reconciliation pushes again what a queue has lost. So a queue is judged by its speed, not by its durability.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use smsgw_core::id::IdSource;
+/// use smsgw_core::memory::MemoryQueue;
+/// use smsgw_core::message::Priority;
+/// use smsgw_core::queue::{Job, Queue, Settled, Settlement};
+/// use smsgw_core::time::{Clock, SystemClock};
+///
+/// let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
+/// let ids = IdSource::new();
+/// let now = SystemClock.now();
+/// let job = Job { id: ids.next(now), account: ids.next(now), priority: Priority::High, device: None };
+/// queue.push(&[job]).await?;
+///
+/// let leased = queue.lease(100, Duration::from_secs(1)).await?;
+/// assert_eq!(leased[0].job.id, job.id);
+/// // Given back, it is leased again; done, it is not.
+/// assert_eq!(queue.settle(&[(leased[0].receipt, Settlement::Release)]).await?, [Settled::Applied]);
+/// assert_eq!(queue.lease(100, Duration::from_secs(1)).await?.len(), 1);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait Queue: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// What this queue promises.

@@ -101,6 +101,15 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Where `now` comes from. Libraries ask nothing else for the time, so a test can own it.
+///
+/// ```
+/// use std::time::Duration;
+/// use smsgw_core::time::{Clock, ManualClock, Timestamp};
+///
+/// let clock = ManualClock::new(Timestamp::EPOCH);
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().to_string(), "1970-01-01T00:01:00Z");
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;

@@ -22,6 +22,21 @@ use crate::state::Report;
 use crate::time::Timestamp;
 
 /// Carries messages to devices and their words back.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::memory::MemoryTransport;
+/// use smsgw_core::transport::{Address, Command, Downlink, Sent, Transport};
+///
+/// let transport = MemoryTransport::new();
+/// let _inbox = transport.open().await?;
+/// let id = uuid::Uuid::from_u128(1).into();
+/// let order = || Downlink { address: Address::Native(id), command: Command::Receipt(Vec::new()) };
+/// assert!(matches!(transport.send(&[order()]).await?[..], [Sent::NoSubscriber]));
+/// let _device = transport.connect(id).await;
+/// assert!(matches!(transport.send(&[order()]).await?[..], [Sent::Taken]));
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// What this transport promises.

@@ -10,6 +10,7 @@ mod shell;
 
 use blocks::{Block, all, root};
 use serde_json::Value;
+use shell::Shell;
 use support::{Process, example};
 
 /// What a block may be, and what becomes of it.
@@ -17,6 +18,7 @@ use support::{Process, example};
 fn every_block_is_of_a_kind_that_is_checked() {
     let blocks = all();
     assert!(blocks.len() > 20, "only {} blocks", blocks.len());
+    let shell = Shell::default();
     for block in &blocks {
         match block.language.as_str() {
             "rust" | "" => block.is_a_doctest(),
@@ -24,7 +26,7 @@ fn every_block_is_of_a_kind_that_is_checked() {
             "toml" => drop(
                 toml::from_str::<toml::Table>(&block.text).unwrap_or_else(|error| panic!("{block}: {error}")),
             ),
-            "sh" => shell::check(block),
+            "sh" => shell.check(block),
             "yaml" => block.is_of_prometheus(),
             // What is printed, drawn or asked of a program that is not here.
             "text" | "ini" | "hcl" => {}

@@ -1,30 +1,34 @@
 //! Shell commands: a shell reads them, and what they name is there: programs of ours with their flags, targets of make, examples and
 //! features of cargo. What asks the gateway is run.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use crate::blocks::{Block, root};
 use crate::support::{Gateway, example};
 
-/// A gateway for all commands that ask one.
-fn gateway() -> &'static Gateway {
-    static GATEWAY: OnceLock<(tempfile::TempDir, Gateway)> = OnceLock::new();
-    let (_, gateway) = GATEWAY.get_or_init(|| {
-        let dir = tempfile::tempdir().expect("a directory");
-        let gateway = Gateway::start(&dir.path().join("demo"), &["--devices", "1"]);
-        (dir, gateway)
-    });
-    gateway
+/// A gateway for all commands that ask one, from the first of them on.
+#[derive(Default)]
+pub(crate) struct Shell(OnceCell<(tempfile::TempDir, Gateway)>);
+
+impl Shell {
+    pub(crate) fn check(&self, block: &Block) {
+        check(block);
+        if block.text.contains("$SMSGW") {
+            let (_, gateway) = self.0.get_or_init(|| {
+                let dir = tempfile::tempdir().expect("a directory");
+                let gateway = Gateway::start(&dir.path().join("demo"), &["--devices", "1"]);
+                (dir, gateway)
+            });
+            run(block, gateway);
+        }
+    }
 }
 
-pub(crate) fn check(block: &Block) {
+fn check(block: &Block) {
     let read = Command::new("bash").args(["-n", "-c", &block.text]).output().expect("bash runs");
     assert!(read.status.success(), "{block}: {}", String::from_utf8_lossy(&read.stderr));
-    if block.text.contains("$SMSGW") {
-        return run(block);
-    }
     for line in block.text.replace("\\\n", " ").lines() {
         let line = line.split(" #").next().unwrap_or_default().trim();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -41,8 +45,7 @@ pub(crate) fn check(block: &Block) {
 }
 
 /// Runs what asks a gateway, as a user would paste it.
-fn run(block: &Block) {
-    let gateway = gateway();
+fn run(block: &Block, gateway: &Gateway) {
     // What is refused is no success either.
     let script =
         format!("set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{}", block.text);

@@ -11,6 +11,22 @@ use crate::time::Timestamp;
 /// Accounts and their tokens.
 ///
 /// The rules of [`MessageStore`](crate::store::MessageStore) about errors and dropped futures hold here too.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::account::Account;
+/// use smsgw_core::id::IdSource;
+/// use smsgw_core::memory::MemoryStore;
+/// use smsgw_core::store::AccountStore;
+/// use smsgw_core::time::{Clock, SystemClock};
+///
+/// let (store, ids, now) = (MemoryStore::new(), IdSource::new(), SystemClock.now());
+/// let first = store.ensure_account(&Account::new(ids.next(now), "me", now)).await?;
+/// // The name is taken: what exists is returned, whatever id was asked for.
+/// let again = store.ensure_account(&Account::new(ids.next(now), "me", now)).await?;
+/// assert_eq!(again.id, first.id);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     /// Adds an account, unless one of that name exists; returns the one that exists then, as it is.

@@ -11,6 +11,22 @@ use crate::time::Timestamp;
 /// The audit log.
 ///
 /// The rules of [`MessageStore`](crate::store::MessageStore) about batches, errors and dropped futures hold here too.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::audit::{Act, AuditAction, AuditEvent};
+/// use smsgw_core::id::IdSource;
+/// use smsgw_core::memory::MemoryStore;
+/// use smsgw_core::store::{AuditQuery, AuditStore};
+/// use smsgw_core::time::{Clock, SystemClock};
+///
+/// let (store, now) = (MemoryStore::new(), SystemClock.now());
+/// let act = Act::refused(AuditAction::Connect, "wrong key");
+/// store.record(&[AuditEvent { id: IdSource::new().next(now), at: now, act }]).await?;
+/// let refused = AuditQuery { refused: Some(true), ..AuditQuery::new(10) };
+/// assert_eq!(store.audit(&refused).await?.items.len(), 1);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait AuditStore: Send + Sync + 'static {
     /// Adds events. One that is there is not added again.

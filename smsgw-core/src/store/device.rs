@@ -12,6 +12,24 @@ use crate::time::Timestamp;
 /// Devices and their API keys.
 ///
 /// The rules of [`MessageStore`](crate::store::MessageStore) about batches, errors and dropped futures hold here too.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::gateway::{Gateway, NewDevice};
+/// use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
+/// use smsgw_core::store::DeviceStore;
+///
+/// let store = MemoryStore::new();
+/// let gateway = Gateway::builder(store.clone(), MemoryQueue::new(), MemoryTransport::new()).build();
+/// let handle = gateway.start().await?.handle();
+/// let account = handle.ensure_account("me").await?.id;
+/// let device = handle.create_device(account, NewDevice::new("phone")).await?;
+/// let (key, _) = handle.create_key(account, device.id, None).await?.expect("it is there");
+/// // The store has a hash of it, and never the key.
+/// let stored = store.keys(device.id).await?;
+/// assert!(stored[0].digest.matches(&key) && !format!("{stored:?}").contains(key.expose()));
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait DeviceStore: Send + Sync + 'static {
     /// Adds a device. Adding the same device again is harmless.

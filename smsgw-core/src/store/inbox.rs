@@ -12,6 +12,31 @@ use crate::time::Timestamp;
 /// SMS that devices have received.
 ///
 /// The rules of [`MessageStore`](crate::store::MessageStore) about batches, errors and dropped futures hold here too.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::id::IdSource;
+/// use smsgw_core::memory::MemoryStore;
+/// use smsgw_core::store::{InboxQuery, InboxStore, Received, ReceivedSms};
+/// use smsgw_core::time::{Clock, SystemClock};
+///
+/// let (store, ids, now) = (MemoryStore::new(), IdSource::new(), SystemClock.now());
+/// let sms = ReceivedSms {
+///     id: ids.next(now),
+///     account: ids.next(now),
+///     device: ids.next(now),
+///     from: "+5351234567".into(),
+///     body: "Hola".into(),
+///     sim: Some(1),
+///     received_at: now,
+///     erased_at: None,
+/// };
+/// // Its device says it again until it hears that it is stored.
+/// assert_eq!(store.receive(&[sms.clone(), sms.clone()]).await?, [Received::New, Received::Duplicate]);
+/// let query = InboxQuery { account: sms.account, device: None, after: None, limit: 10 };
+/// assert_eq!(store.inbox(&query).await?.items, [sms]);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait InboxStore: Send + Sync + 'static {
     /// Commits received SMS, each once: unique are its device and id. Two alike texts with two ids are two SMS.

@@ -20,6 +20,28 @@ use crate::time::Timestamp;
 ///
 /// Every change of a state writes its [`MessageEvent`] in the same commit, the insertion being the first. The rules are
 /// those of [`crate::state`]; a store asks them and adds none.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use smsgw_core::id::IdSource;
+/// use smsgw_core::memory::MemoryStore;
+/// use smsgw_core::message::{Body, NewMessage};
+/// use smsgw_core::store::{Inserted, Insertion, MessageQuery, MessageStore};
+/// use smsgw_core::time::{Clock, SystemClock};
+///
+/// let (store, ids, now) = (MemoryStore::new(), IdSource::new(), SystemClock.now());
+/// let account = ids.next(now);
+/// let new = NewMessage::new(account, "+5351234567".parse()?, Body::new("Hola")?);
+/// let message = new.accept(ids.next(now), now);
+/// let id = message.id;
+/// let [first, again] = [message.clone(), message].map(Insertion::from);
+/// assert_eq!(store.insert(&[first]).await?, [Inserted::New]);
+/// // Inserted again, it is the same message.
+/// assert!(matches!(store.insert(&[again]).await?[0], Inserted::Duplicate(_)));
+/// let page = store.messages(&MessageQuery::new(account, 10)).await?;
+/// assert_eq!(page.items[0].id, id);
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait MessageStore: Send + Sync + 'static {
     /// Commits new messages, `scheduled`, `queued` or `sending` as they say. One that is `sending` is claimed from the first,

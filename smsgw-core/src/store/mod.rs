@@ -24,6 +24,19 @@ use crate::forward::forward_to_inner;
 use crate::time::Timestamp;
 
 /// Everything that a gateway must not forget. The parts are traits of their own, a file each.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use smsgw_core::memory::MemoryStore;
+/// use smsgw_core::store::Store;
+///
+/// // Whatever the backend: a gateway holds it so.
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// store.ready().await?;
+/// store.close().await?;
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait Store:
     MessageStore
