@@ -1,35 +1,18 @@
 //! Messages that are taken back or tried again, seen from outside.
 
-use std::sync::Arc;
+mod manual;
+
 use std::time::Duration;
 
+use manual::{Setup, setup};
 use smsgw_core::device::Protocol;
-use smsgw_core::gateway::{Cancellation, Gateway, Handle, NewDevice, Running, Submitted};
-use smsgw_core::id::{AccountId, DeviceId, MessageId};
-use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport};
+use smsgw_core::gateway::{Cancellation, NewDevice, Submitted};
+use smsgw_core::id::{DeviceId, MessageId};
+use smsgw_core::memory::MemoryDevice;
 use smsgw_core::message::{Body, Failure, NewMessage};
 use smsgw_core::state::{Reason, Report, ReportState, State};
-use smsgw_core::time::{Clock, ManualClock, SystemClock};
 use smsgw_core::transport::{Command, DeviceEvent, TopicKey};
 use uuid::Uuid;
-
-struct Setup {
-    clock: Arc<ManualClock>,
-    transport: MemoryTransport,
-    handle: Handle,
-    account: AccountId,
-    _running: Running,
-}
-
-async fn setup() -> Setup {
-    let clock = Arc::new(ManualClock::new(SystemClock.now()));
-    let (store, transport) = (MemoryStore::with_clock(clock.clone()), MemoryTransport::new());
-    let builder = Gateway::builder(store, MemoryQueue::new(), transport.clone());
-    let running = builder.clock(clock.clone()).build().start().await.expect("starts");
-    let handle = running.handle();
-    let account = handle.ensure_account("test").await.expect("an account").id;
-    Setup { clock, transport, handle, account, _running: running }
-}
 
 impl Setup {
     async fn device(&self, protocol: Protocol) -> DeviceId {

@@ -1,7 +1,5 @@
 //! The life of a message can be followed in the log, and neither its number nor its text is in it.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use smsgw_core::gateway::{Gateway, NewDevice, Submitted};
@@ -9,27 +7,7 @@ use smsgw_core::memory::{MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::state::{ReportState, State};
 use smsgw_core::transport::Command;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use smsgw_test_support::Log;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NUMBER: &str = "+5351234567";

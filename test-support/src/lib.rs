@@ -20,6 +20,7 @@
 
 mod directory;
 pub mod fuzz;
+mod log;
 mod missing;
 mod mosquitto;
 mod port;
@@ -31,6 +32,7 @@ mod redis;
 mod server;
 pub mod usage;
 
+pub use log::Log;
 pub use missing::Missing;
 pub use mosquitto::{Mosquitto, Place};
 pub use postgres::Postgres;

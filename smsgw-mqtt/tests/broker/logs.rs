@@ -1,31 +1,8 @@
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use smsgw_test_support::Log;
 use tracing_subscriber::EnvFilter;
 
 use crate::client::{BOTH, Options};
 use crate::ground::{Ground, shared};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Everything of ours, and of the library what the module's documentation lets through.
 #[tokio::test]
