@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -13,11 +14,17 @@ use support::{Gateway, example};
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
 fn main() -> ExitCode {
-    let trials = vec![Trial::ignorable_test("somebody_tries_the_dashboard", || match missing() {
-        None => walk().map(|()| Completion::Completed),
-        Some(missing) if missing.is_required() => Err(missing.into()),
-        Some(missing) => Ok(Completion::ignored_with(missing.0)),
-    })];
+    let trial = |name, run: fn() -> Result<Completion, Failed>| {
+        Trial::ignorable_test(name, move || match missing() {
+            None => run(),
+            Some(missing) if missing.is_required() => Err(missing.into()),
+            Some(missing) => Ok(Completion::ignored_with(missing.0)),
+        })
+    };
+    let trials = vec![
+        trial("somebody_tries_the_dashboard", || walk().map(|()| Completion::Completed)),
+        trial("somebody_signs_in_from_another_machine_without_tls", from_afar),
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -30,6 +37,28 @@ fn missing() -> Option<Missing> {
     }
     let modules = Path::new(DIRECTORY).join("node_modules");
     (!modules.exists()).then(|| Missing("no modules for chromium: run `tests/setup.sh` first".into()))
+}
+
+/// Browsers say less of where a form comes from to a host that is neither theirs nor behind TLS.
+fn from_afar() -> Result<Completion, Failed> {
+    // Nothing is sent: the system only says from which address it would be.
+    let probe = UdpSocket::bind("0.0.0.0:0")?;
+    let Ok(address) = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()) else {
+        return Ok(Completion::ignored_with("this machine has no address but its own"));
+    };
+    let dir = tempfile::tempdir()?;
+    let gateway = Gateway::start(&dir.path().join("demo"), &["--http", "0.0.0.0:0", "--allow-insecure"]);
+    let port = gateway.http.rsplit(':').next().ok_or("no port")?;
+    let origin = format!("http://{}:{port}", address.ip());
+    let said = Command::new("node")
+        .arg("afar.mjs")
+        .args([&origin, &gateway.token])
+        .current_dir(DIRECTORY)
+        .output()?;
+    match said.status.success() {
+        true => Ok(Completion::Completed),
+        false => Err(String::from_utf8_lossy(&said.stderr).replace(&gateway.token, "TOKEN").into()),
+    }
 }
 
 fn walk() -> Result<(), Failed> {

@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 use ureq::http::Method;
+use uuid::Uuid;
 
 use crate::client::{Client, ClientFlags};
-use crate::exit::{FAILED, Failure};
+use crate::exit::{FAILED, Failure, UNREACHABLE, WAITING};
 use crate::flags::{OutputFlags, span};
 
 #[derive(Debug, Args)]
@@ -20,6 +21,9 @@ pub(crate) struct SendFlags {
     to: String,
     /// The text; - reads it from standard input
     body: String,
+    /// The id of the message, a UUID: with the same one again, it is not sent again
+    #[arg(long, value_name = "ID")]
+    id: Option<Uuid>,
     /// By this device; else by any of the account
     #[arg(long, value_name = "ID")]
     device: Option<String>,
@@ -37,11 +41,20 @@ pub(crate) struct SendFlags {
 
 pub(crate) fn run(flags: &SendFlags) -> Result<(), Failure> {
     let client = Client::new(&flags.client)?;
-    let mut new = json!({"to": flags.to, "body": text(&flags.body)?});
+    let id = flags.id.unwrap_or_else(Uuid::now_v7);
+    let mut new = json!({"id": id, "to": flags.to, "body": text(&flags.body)?});
     if let Some(device) = &flags.device {
         new["device_id"] = device.as_str().into();
     }
-    let message = client.ask(Method::POST, "/messages", Some(&new))?;
+    let message =
+        client.ask(Method::POST, "/messages", Some(&new)).map_err(|failure| match failure.code {
+            // It may have come as far as the gateway, and only the answer not back.
+            UNREACHABLE | WAITING => Failure::new(
+                failure.code,
+                format!("{failure}; to try again without sending it twice: --id {id}"),
+            ),
+            _ => failure,
+        })?;
     match flags.watch {
         true => life::watch(&client, &message, flags.timeout, flags.output.is_json()),
         false => {

@@ -69,13 +69,18 @@ impl<N> Deref for Caller<N> {
 impl<N: Need> FromRequestParts<Api> for Caller<N> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        Self::admit(parts, api, presented(&parts.headers)?).await
+        Self::admit(parts, api, presented(&parts.headers)?, N::LIMITED).await
     }
 }
 
 impl<N: Need> Caller<N> {
-    /// Whoever sent this request with what they present, if it opens what the route needs.
-    pub(crate) async fn admit(parts: &Parts, api: &Api, presented: Presented<'_>) -> Result<Self, Problem> {
+    /// Whoever sent this request with what they present, if it opens what the route needs; it may count against their rate.
+    pub(crate) async fn admit(
+        parts: &Parts,
+        api: &Api,
+        presented: Presented<'_>,
+        counts: bool,
+    ) -> Result<Self, Problem> {
         let origin = Origin::of(parts);
         let principal = api.tokens.check(presented, &origin).await?;
         let who = Who {
@@ -85,7 +90,7 @@ impl<N: Need> Caller<N> {
             ends_at: principal.ends_at,
             address: origin.address,
         };
-        if let Some(rates) = api.rates.as_ref().filter(|_| N::LIMITED) {
+        if let Some(rates) = api.rates.as_ref().filter(|_| counts) {
             let slot = parts.extensions.get::<Slot>().cloned().unwrap_or_default();
             slot.fill(rates.take(who.account, api.handle.now()))?;
         }

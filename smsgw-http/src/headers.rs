@@ -24,11 +24,12 @@ pub(crate) fn new_id() -> HeaderValue {
     HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Puts them on an answer. What it says itself of caches and of its page's sources stays.
+/// Puts them on an answer. What it says itself of caches, of its page's sources and
+/// of what the next page is told stays.
 pub(crate) fn finish(answer: &mut HeaderMap, id: HeaderValue) {
     answer.insert(REQUEST_ID, id);
     answer.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    answer.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     answer.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     answer.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

@@ -83,7 +83,8 @@ await page.click('form.card button:text-is("Send")');
 await page.waitForURL(/\/dashboard\/messages\/[0-9a-f-]{36}$/);
 const messagePage = page.url();
 await page.evaluate(() => { window.stayed = true; });
-await page.waitForSelector('.lead .badge:text("delivered")');
+// Sooner than the page would ask by itself.
+await page.waitForSelector('.lead .badge:text("delivered")', { timeout: 8_000 });
 assert.equal(await page.evaluate(() => window.stayed), true, 'the page was loaded anew');
 const steps = await page.locator('.timeline .badge').allTextContents();
 assert.deepEqual([steps[0], ...steps.slice(-2)], ['queued', 'sent', 'delivered']);
@@ -115,6 +116,28 @@ for (const path of pages) {
   await page.goto(origin + path);
   await accessible(page, path);
 }
+
+// What the keyboard is on stays there while a page brings itself up to date.
+await page.goto(`${origin}/`);
+const row = page.locator('#overview td a[id^="d-"]').first();
+await row.focus();
+const focused = () => page.evaluate(() => document.activeElement.id);
+const before = await focused();
+await page.waitForTimeout(5_000);
+assert.equal(await focused(), before);
+
+// A token is shown once; what is not there is said in a page; the API's page keeps to this host too.
+await page.goto(`${origin}/dashboard/keys`);
+await page.fill('#token-name', 'walked');
+await page.click('form[action="/dashboard/tokens"] button');
+assert.match(await page.textContent('.secret'), /^sgw_tok_/);
+await accessible(page, 'token, shown');
+await page.goto(`${origin}/dashboard/messages/0199a3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d`);
+await page.waitForSelector('h1:text("There is no such thing")');
+await accessible(page, 'refusal');
+assert.deepEqual(complaints.splice(0).filter((what) => !what.includes('404')), []);
+await page.goto(`${origin}/docs/`);
+await page.waitForSelector('.opblock');
 
 // Revoke the key: the phone is out at once.
 await page.goto(devicePage);
@@ -156,5 +179,6 @@ await plain.goto(`${origin}/dashboard/messages`);
 assert.ok(plain.url().includes('/dashboard/sign-in'), 'still signed in');
 
 await browser.close();
+phone.kill();
 assert.deepEqual(complaints, []);
 console.log(JSON.stringify({ looked: seen.length }));

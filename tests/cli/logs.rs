@@ -108,6 +108,12 @@ fn traces_arrive_at_a_collector_under_our_name() {
     let (mut process, ready) = place.start(&FREE, &env);
     let (http, token) = (ready["http"].as_str().expect("one"), ready["token"].as_str().expect("one"));
     answer_to(&format!("{http}/devices"), token);
+    let id = "0199a3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d";
+    let sent = place.run(
+        &["send", "+5351234567", "hola", "--watch", "--id", id, "--url", http],
+        &[("SMSGW_TOKEN", token)],
+    );
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
     process.signal("-TERM");
     assert_eq!(process.exit_code(), Some(0), "{}", place.log());
     let request = requests.recv_timeout(PATIENCE).expect("an export");

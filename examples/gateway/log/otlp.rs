@@ -38,10 +38,11 @@ impl Traces {
         Some(Self(provider.build()))
     }
 
-    /// Spans of ours, and what is told in them from `info` on.
+    /// Spans of ours, what the engine tells of each message in them, and what else is told from `info` on.
     pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         let ours = filter_fn(|metadata| {
-            let least = if metadata.is_span() { Level::DEBUG } else { Level::INFO };
+            let of_messages = metadata.target().starts_with("smsgw_core::gateway");
+            let least = if metadata.is_span() || of_messages { Level::DEBUG } else { Level::INFO };
             metadata.target().starts_with("smsgw") && *metadata.level() <= least
         });
         let ours = ours.with_max_level_hint(Level::DEBUG);

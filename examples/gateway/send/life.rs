@@ -27,7 +27,7 @@ pub(super) fn watch(
     let end = Instant::now() + patience;
     let mut names = HashMap::new();
     let mut line = Line::new(is_json);
-    let mut shown = 0;
+    let (mut shown, mut last) = (0, None);
     loop {
         // The message first: where it is over, its history is whole.
         let looked = look(client, id);
@@ -42,6 +42,7 @@ pub(super) fn watch(
                     }
                 }
                 shown = events.len().max(shown);
+                last = Some(state);
                 if state.is_terminal() {
                     line.end();
                     return outcome(state);
@@ -57,13 +58,27 @@ pub(super) fn watch(
         };
         if Instant::now() >= end {
             line.end();
-            let waits = format!("message {id} is not over yet; look at it again, or give a longer --timeout");
-            return Err(away.unwrap_or_else(|| Failure::new(WAITING, waits)));
+            return Err(away.unwrap_or_else(|| Failure::new(WAITING, unfinished(id, last))));
         }
         for _ in 0..FRAMES {
             line.draw(away.is_some());
             sleep(PAUSE / FRAMES);
         }
+    }
+}
+
+/// What went out must not be sent again, although nobody may ever say that it arrived.
+fn unfinished(id: &str, state: Option<State>) -> String {
+    match state {
+        Some(State::Sent) => {
+            format!(
+                "message {id} went out, and the network has not said yet that it arrived; do not send it again"
+            )
+        }
+        Some(State::Dispatched) => format!(
+            "message {id} was given to its device; one of the original protocol never says more: do not send it again"
+        ),
+        _ => format!("message {id} is not over yet; look at it again, or give a longer --timeout"),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Write a message: counts its parts while it is written, names the character that makes it dear, and shows the request that
 //! would send it.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, State};
 use axum::http::header::HOST;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::json;
@@ -14,8 +16,8 @@ use smsgw_core::segment::segment;
 use super::form::{Form, in_full};
 use super::layout::{Place, page, page_as};
 use super::messages::devices;
-use super::refusal::{Refusal, sentence, status_of};
-use super::session::Visitor;
+use super::refusal::{Refusal, sentence};
+use super::session::{Visitor, is_tls};
 use crate::auth::{MessagesWrite, Who};
 use crate::page::Parameters;
 use crate::problem::Problem;
@@ -26,38 +28,38 @@ use crate::routes::messages::{SendRequest, accept};
 pub(super) async fn ask(
     State(api): State<Api>,
     visitor: Visitor<MessagesWrite>,
-    headers: HeaderMap,
+    origin: Origin,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     parameters.only(&[])?;
     let devices = devices(&api, &visitor).await?;
-    Ok(page(&visitor, Place::Compose, "Compose", questions(&Form::default(), &devices, None, &headers)))
+    Ok(page(&visitor, Place::Compose, "Compose", questions(&Form::default(), &devices, None, &origin)))
 }
 
 /// `POST /dashboard/compose/preview`: the same page with the parts counted.
 pub(super) async fn preview(
     State(api): State<Api>,
     visitor: Visitor<MessagesWrite>,
-    headers: HeaderMap,
+    origin: Origin,
     form: Form,
 ) -> Result<Response, Refusal> {
     let devices = devices(&api, &visitor).await?;
-    Ok(page(&visitor, Place::Compose, "Compose", questions(&form, &devices, None, &headers)))
+    Ok(page(&visitor, Place::Compose, "Compose", questions(&form, &devices, None, &origin)))
 }
 
 /// `POST /dashboard/compose`
 pub(super) async fn send(
     State(api): State<Api>,
     visitor: Visitor<MessagesWrite>,
-    headers: HeaderMap,
+    origin: Origin,
     form: Form,
 ) -> Result<Response, Refusal> {
     match submit(&api, &visitor, &form).await {
         Ok(address) => Ok(Redirect::to(&address).into_response()),
         Err(problem) => {
             let devices = devices(&api, &visitor).await?;
-            let body = questions(&form, &devices, Some(&problem), &headers);
-            Ok(page_as(status_of(&problem), &visitor, Place::Compose, "Compose", body))
+            let body = questions(&form, &devices, Some(&problem), &origin);
+            Ok(page_as(problem.code().status(), &visitor, Place::Compose, "Compose", body))
         }
     }
 }
@@ -70,7 +72,7 @@ async fn submit(api: &Api, who: &Who, form: &Form) -> Result<String, Problem> {
     Ok(format!("/dashboard/messages/{}", message.id))
 }
 
-fn questions(form: &Form, devices: &[DeviceStatus], wrong: Option<&Problem>, headers: &HeaderMap) -> Markup {
+fn questions(form: &Form, devices: &[DeviceStatus], wrong: Option<&Problem>, origin: &Origin) -> Markup {
     let fault = |name: &str| wrong.filter(|problem| problem.pointer().is_some_and(|at| at[1..] == *name));
     let id = form.get("id").map_or_else(new_id, str::to_owned);
     html! {
@@ -85,10 +87,14 @@ fn questions(form: &Form, devices: &[DeviceStatus], wrong: Option<&Problem>, hea
             textarea #body name="body" rows="5" required aria-describedby="preview"
                 aria-invalid=[fault("body").map(|_| "true")]
                 hx-post="/dashboard/compose/preview" hx-trigger="input changed delay:200ms" hx-include="closest form"
-                hx-target="#preview" hx-select="#preview" hx-swap="outerHTML" hx-sync="this:replace" {
+                hx-target="#preview" hx-select="#preview" hx-select-oob="#curl" hx-swap="outerHTML" hx-sync="this:replace" {
                 (form.get("body").unwrap_or_default())
             }
-            (counted(form, headers))
+            (counted(form))
+            details {
+                summary { "The same by the API" }
+                pre tabindex="0" { code #curl { (curl(form, &origin.0)) } }
+            }
             @if !devices.is_empty() {
                 label for="device" { "Device" }
                 select #device name="device_id" {
@@ -122,8 +128,8 @@ fn questions(form: &Form, devices: &[DeviceStatus], wrong: Option<&Problem>, hea
     }
 }
 
-/// How many parts the text takes, and the request that sends it.
-fn counted(form: &Form, headers: &HeaderMap) -> Markup {
+/// How many parts the text takes.
+fn counted(form: &Form) -> Markup {
     let text = form.get("body").unwrap_or_default();
     let count = segment(text);
     html! {
@@ -137,21 +143,12 @@ fn counted(form: &Form, headers: &HeaderMap) -> Markup {
                 p { mark { (c) } " (U+" (format!("{:04X}", u32::from(c)))
                     ") is not in the GSM alphabet: a part holds " (count.encoding.single_capacity()) " characters instead of 160." }
             }
-            details {
-                summary { "The same by the API" }
-                pre tabindex="0" { code { (curl(form, headers)) } }
-            }
         }
     }
 }
 
-fn curl(form: &Form, headers: &HeaderMap) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8000");
-    let scheme = if headers.get("origin").is_some_and(|origin| origin.as_bytes().starts_with(b"https:")) {
-        "https"
-    } else {
-        "http"
-    };
+/// The request that sends the message, to a gateway at `origin`.
+fn curl(form: &Form, origin: &str) -> String {
     let mut message =
         json!({"to": form.get("to").unwrap_or("+5351234567"), "body": form.get("body").unwrap_or_default()});
     for name in ["device_id", "priority"] {
@@ -170,8 +167,21 @@ fn curl(form: &Form, headers: &HeaderMap) -> String {
     // Within single quotes a shell takes everything as it is, but for the quote itself.
     let message = message.to_string().replace('\'', r"'\''");
     format!(
-        "curl -s {scheme}://{host}/messages \\\n  -H \"Authorization: Bearer $TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{message}'"
+        "curl -s {origin}/messages \\\n  -H \"Authorization: Bearer $TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{message}'"
     )
+}
+
+/// Where the browser found this gateway, as `https://sms.example.org`.
+pub(super) struct Origin(String);
+
+impl FromRequestParts<Api> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8000");
+        let scheme = if is_tls(parts) { "https" } else { "http" };
+        Ok(Self(format!("{scheme}://{host}")))
+    }
 }
 
 /// An id for the message of a form, so that it is accepted once.

@@ -41,7 +41,12 @@ pub(super) async fn show(
         h2 { "Keys" }
         (keys::table(&[(&status, all_keys)], may_change, api.handle.now()))
         @if may_change {
-            form method="post" action={ (here) "/pair" } { button type="submit" { "Make a key and pair a phone" } }
+            form.card method="post" action={ (here) "/pair" } {
+                label for="key-end" { "Ends (UTC)" }
+                input #key-end type="datetime-local" name="expires_at" aria-describedby="key-hint";
+                p #key-hint.quiet { "Never where nothing is said." }
+                button type="submit" { "Make a key and pair a phone" }
+            }
         }
         @if visitor.scopes.contains(Scope::MessagesRead) { (recent(&api, &visitor, status).await?) }
     };

@@ -10,7 +10,7 @@ use smsgw_core::time::Timestamp;
 
 use super::form::Form;
 use super::layout::{Place, ago, next, page, page_as};
-use super::refusal::{Refusal, sentence, status_of};
+use super::refusal::{Refusal, sentence};
 use super::session::Visitor;
 use crate::acts;
 use crate::auth::{DevicesAdmin, DevicesRead, Who};
@@ -50,7 +50,7 @@ pub(super) async fn create(
         Ok(device) => Ok(Redirect::to(&format!("/dashboard/devices/{}", device.id)).into_response()),
         Err(problem) => {
             let body = listed(&api, &visitor, None, Some((&form, &problem))).await?;
-            Ok(page_as(status_of(&problem), &visitor, Place::Devices, "Devices", body))
+            Ok(page_as(problem.code().status(), &visitor, Place::Devices, "Devices", body))
         }
     }
 }
@@ -67,15 +67,14 @@ async fn listed(
     Ok(html! {
         h1 { "Devices" }
         div #devices hx-get="/dashboard/devices" hx-trigger=[after.is_none().then_some("every 2s")] hx-select="#devices > *"
-            hx-swap="innerHTML" { (table(&found.items, api.handle.now())) }
-        (next(older))
+            hx-swap="innerHTML" { (table(&found.items, api.handle.now())) (next(older)) }
         @if who.scopes.contains(Scope::DevicesAdmin) { (questions(refused)) }
     })
 }
 
 fn table(devices: &[DeviceStatus], now: Timestamp) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Devices" {
+        div #table.scroll tabindex="0" role="region" aria-label="Devices" {
             @if devices.is_empty() {
                 p.empty { "No devices yet. " a href="/dashboard/pair" { "Pair a phone" } "." }
             } @else {
@@ -95,7 +94,7 @@ fn row(status: &DeviceStatus, now: Timestamp) -> Markup {
     let DeviceStatus { device, presence } = status;
     html! {
         tr {
-            td { a href={ "/dashboard/devices/" (device.id) } { (device.name) } }
+            td { a id={ "d-" (device.id) } href={ "/dashboard/devices/" (device.id) } { (device.name) } }
             td { (standing(status)) }
             td.number { (presence.in_hand) " / " (WINDOW) }
             td.number { @match device.rate_limit { Some(rate) => (rate), None => span.quiet { "default" } } }

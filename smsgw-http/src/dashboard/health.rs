@@ -20,7 +20,7 @@ pub(super) async fn show(State(api): State<Api>, visitor: Visitor<AnyToken>) -> 
     let body = html! {
         h1 { "Health" }
         div #health hx-get="/dashboard/health" hx-trigger="every 5s" hx-select="#health > *" hx-swap="innerHTML" {
-            div.scroll tabindex="0" role="region" aria-label="Backends" {
+            div #backends.scroll tabindex="0" role="region" aria-label="Backends" {
                 table {
                     thead { tr { th scope="col" { "Part" } th scope="col" { "Backend" } th scope="col" { "Now" } th scope="col" { "Round trip" } } }
                     tbody {

@@ -37,7 +37,7 @@ pub(super) async fn list(
     let body = html! {
         h1 { "Inbox" }
         div #inbox hx-get={ "/dashboard/inbox?" (device) } hx-trigger=[after.is_none().then_some("every 5s")] hx-select="#inbox > *" hx-swap="innerHTML" {
-            div.scroll tabindex="0" role="region" aria-label="Received SMS" {
+            div #received.scroll tabindex="0" role="region" aria-label="Received SMS" {
                 @if found.items.is_empty() { p.empty { "Nothing was received yet." } } @else {
                     table {
                         thead { tr { th scope="col" { "Received (UTC)" } th scope="col" { "From" } th scope="col" { "Text" } th scope="col" { "Device" } } }
@@ -50,8 +50,8 @@ pub(super) async fn list(
                     }
                 }
             }
+            (next(older))
         }
-        (next(older))
     };
     Ok(page(&visitor, Place::Inbox, "Inbox", body))
 }

@@ -7,20 +7,21 @@ use smsgw_core::account::{Scope, Token};
 use smsgw_core::device::DeviceKey;
 use smsgw_core::gateway::DeviceStatus;
 use smsgw_core::id::DeviceId;
-use smsgw_core::key::KeyId;
+use smsgw_core::key::{Credential, KeyId};
+use smsgw_core::store::Cursor;
 use smsgw_core::time::Timestamp;
 
 use super::form::Form;
 use super::layout::{Place, next, page, page_as, time, time_or};
-use super::refusal::{Refusal, sentence, status_of};
+use super::refusal::{Refusal, sentence};
 use super::session::Visitor;
 use crate::acts;
-use crate::auth::{AnyToken, DevicesAdmin, DevicesRead, Who};
+use crate::auth::{AnyToken, DevicesAdmin, Who};
 use crate::page::{Parameters, encode};
 use crate::problem::Problem;
 use crate::router::Api;
 use crate::routes::tokens::CreateTokenRequest;
-use crate::routes::{Id, Ids};
+use crate::routes::{Id, Ids, RotateRequest};
 
 /// The name of the list in its cursors: a page of devices, each with its keys.
 const LIST: &str = "devices";
@@ -30,11 +31,20 @@ const ROWS: usize = 25;
 /// `GET /dashboard/keys`
 pub(super) async fn list(
     State(api): State<Api>,
-    visitor: Visitor<DevicesRead>,
+    visitor: Visitor<AnyToken>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let given = parameters.only(&["cursor"])?;
     let after = given.cursor(LIST, visitor.account)?;
+    let body = html! {
+        h1 { "Keys" }
+        @if visitor.scopes.contains(Scope::DevicesRead) { (of_devices(&api, &visitor, after).await?) }
+        (tokens(&api, &visitor, None).await?)
+    };
+    Ok(page(&visitor, Place::Keys, "Keys", body))
+}
+
+async fn of_devices(api: &Api, visitor: &Who, after: Option<Cursor>) -> Result<Markup, Refusal> {
     let found = api.handle.devices(visitor.account, after, ROWS).await?;
     let mut all = Vec::with_capacity(found.items.len());
     for status in &found.items {
@@ -43,14 +53,11 @@ pub(super) async fn list(
     let older =
         found.next.map(|cursor| format!("/dashboard/keys?cursor={}", encode(LIST, visitor.account, cursor)));
     let may_change = visitor.scopes.contains(Scope::DevicesAdmin);
-    let body = html! {
-        h1 { "Keys" }
+    Ok(html! {
         h2 { "API keys of devices" }
         (table(&all, may_change, api.handle.now()))
         (next(older))
-        (tokens(&api, &visitor, None).await?)
-    };
-    Ok(page(&visitor, Place::Keys, "Keys", body))
+    })
 }
 
 /// Keys, a row each.
@@ -149,6 +156,7 @@ fn token_row(token: &Token, who: &Who, now: Timestamp) -> Markup {
             td { (time_or(token.last_used_at, "never")) }
             td { (end(token.expires_at, token.revoked_at, now)) }
             td.actions { @if lives {
+                form method="post" action={ "/dashboard/tokens/" (token.id) "/rotate" } { button.plain type="submit" { "Replace" } }
                 form method="post" action={ "/dashboard/tokens/" (token.id) "/revoke" } { button.danger type="submit" { "Revoke" } }
             } }
         }
@@ -166,20 +174,35 @@ pub(super) async fn create_token(
         Err(problem) => Err(problem),
     };
     match made {
-        Ok((credential, token)) => {
-            let body = html! {
-                h1 { "Token " (token.name) }
-                p { "It is shown here and never again: keep it where only those read who may use it." }
-                p { code.secret { (credential.expose()) } }
-                p.actions { a.button href="/dashboard/keys" { "Done" } }
-            };
-            Ok(page(&visitor, Place::Keys, "Token", body))
-        }
+        Ok((credential, token)) => Ok(shown(&visitor, &credential, &token)),
         Err(problem) => {
             let body = html! { h1 { "Keys" } (tokens(&api, &visitor, Some(&problem)).await?) };
-            Ok(page_as(status_of(&problem), &visitor, Place::Keys, "Keys", body))
+            Ok(page_as(problem.code().status(), &visitor, Place::Keys, "Keys", body))
         }
     }
+}
+
+/// A new token, for the only time.
+fn shown(who: &Who, credential: &Credential, token: &Token) -> Response {
+    let body = html! {
+        h1 { "Token " (token.name) }
+        p { "It is shown here and never again: keep it where only those read who may use it." }
+        p { code.secret { (credential.expose()) } }
+        p.actions { a.button href="/dashboard/keys" { "Done" } }
+    };
+    page(who, Place::Keys, "Token", body)
+}
+
+/// `POST /dashboard/tokens/{id}/rotate`: the old one counts for a day.
+pub(super) async fn rotate_token(
+    State(api): State<Api>,
+    visitor: Visitor<AnyToken>,
+    Id(id): Id<KeyId>,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let RotateRequest { grace } = form.read(&["grace"], &[], api.handle.now())?;
+    let (credential, token) = acts::tokens::rotate(api, *visitor, id, grace).await?;
+    Ok(shown(&visitor, &credential, &token))
 }
 
 /// `POST /dashboard/tokens/{id}/revoke`

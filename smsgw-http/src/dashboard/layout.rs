@@ -1,6 +1,6 @@
 //! What every page has around it, and the small parts that pages share.
 
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -41,7 +41,7 @@ const PLACES: [(Place, &str, &str, Option<Scope>); 9] = [
     (Place::Compose, "Compose", "/dashboard/compose", Some(Scope::MessagesWrite)),
     (Place::Devices, "Devices", "/dashboard/devices", Some(Scope::DevicesRead)),
     (Place::Pair, "Pair a phone", "/dashboard/pair", Some(Scope::DevicesAdmin)),
-    (Place::Keys, "Keys", "/dashboard/keys", Some(Scope::DevicesRead)),
+    (Place::Keys, "Keys", "/dashboard/keys", None),
     (Place::Inbox, "Inbox", "/dashboard/inbox", Some(Scope::InboxRead)),
     (Place::Security, "Security", "/dashboard/security", Some(Scope::Admin)),
     (Place::Health, "Health", "/dashboard/health", None),
@@ -95,6 +95,7 @@ fn whole(status: StatusCode, title: &str, top: Markup, body: Markup) -> Response
             body {
                 a.skip href="#main" { "To the content" }
                 header { a.brand href="/" { "smsgw" } (top) }
+                p #stale.wrong role="alert" hidden { "The gateway does not answer: what is shown here may be old." }
                 main #main tabindex="-1" { (body) }
                 footer {
                     a href="/docs" { "API" } " · " a href="/problems" { "Problems" } " · smsgw " (env!("CARGO_PKG_VERSION"))
@@ -112,6 +113,8 @@ pub(super) async fn confine(mut response: Response) -> Response {
     let is_page = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
     if response.headers().get(CONTENT_TYPE).is_some_and(is_page) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+        // Without it, and without TLS, a browser does not say that a form is from a page of ours.
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     }
     response
 }

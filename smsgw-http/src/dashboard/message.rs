@@ -76,7 +76,7 @@ fn facts(message: &Message, devices: &[DeviceStatus]) -> Markup {
 fn actions(who: &Who, message: &Message) -> Markup {
     let may = who.scopes.contains(smsgw_core::account::Scope::MessagesWrite);
     let act = |name: &str, label: &str| {
-        html! { form method="post" action={ "/dashboard/messages/" (message.id) "/" (name) } { button type="submit" { (label) } } }
+        html! { form method="post" action={ "/dashboard/messages/" (message.id) "/" (name) } { button id=(name) type="submit" { (label) } } }
     };
     let is_over = message.state.is_terminal();
     let in_vain = is_over && message.state != Status::Delivered && message.erased_at.is_none();

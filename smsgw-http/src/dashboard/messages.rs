@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use smsgw_core::account::Scope;
 use smsgw_core::gateway::DeviceStatus;
 use smsgw_core::id::DeviceId;
 use smsgw_core::message::Message;
@@ -14,7 +15,7 @@ use super::layout::{self, Place, badge, next, page, time};
 use super::refusal::Refusal;
 use super::session::Visitor;
 use super::words;
-use crate::auth::{DevicesRead, MessagesRead, Who};
+use crate::auth::{MessagesRead, Who};
 use crate::page::{Parameters, encode};
 use crate::router::Api;
 
@@ -52,20 +53,19 @@ pub(super) async fn list(
         (filters(&given, &devices))
         // Only the newest page keeps up: an older one shows what it showed.
         @if query.after.is_none() {
-            div hx-get=(here) hx-trigger="moved throttle:1s, every 10s" hx-select="#rows" hx-target="#rows" hx-swap="outerHTML"
-                data-live="/dashboard/live" { (table(&found, &devices)) }
+            div #list hx-get=(here) hx-trigger="moved throttle:1s, every 10s" hx-select="#list > *" hx-swap="innerHTML"
+                data-live="/dashboard/live" { (table(&found, &devices)) (next(older)) }
         } @else {
             (table(&found, &devices))
+            (next(older))
         }
-        (next(older))
     };
     Ok(page(&visitor, Place::Messages, "Messages", body))
 }
 
 /// The devices of the account, by name, where the token lets them be seen.
 pub(super) async fn devices(api: &Api, who: &Who) -> Result<Vec<DeviceStatus>, Refusal> {
-    use crate::auth::Need;
-    if DevicesRead::SCOPE.is_some_and(|scope| !who.scopes.contains(scope)) {
+    if !who.scopes.contains(Scope::DevicesRead) {
         return Ok(Vec::new());
     }
     Ok(api.handle.devices(who.account, None, CHOICE).await?.items)
@@ -139,7 +139,7 @@ pub(super) fn table(found: &Page<Message>, devices: &[DeviceStatus]) -> Markup {
 fn row(message: &Message, devices: &[DeviceStatus]) -> Markup {
     html! {
         tr {
-            td { a href={ "/dashboard/messages/" (message.id) } { (time(message.created_at)) } }
+            td { a id={ "m-" (message.id) } href={ "/dashboard/messages/" (message.id) } { (time(message.created_at)) } }
             td.number { (message.to.expose().as_str()) }
             td { (badge(message.state)) @if let Some(why) = why(message) { " " span.quiet { (why) } } }
             td.text { (excerpt(message)) }

@@ -55,6 +55,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/dashboard/pair", get(pair::ask).post(pair::new_device))
         .route("/dashboard/keys", get(keys::list))
         .route("/dashboard/tokens", post(keys::create_token))
+        .route("/dashboard/tokens/{id}/rotate", post(keys::rotate_token))
         .route("/dashboard/tokens/{id}/revoke", post(keys::revoke_token))
         .route("/dashboard/inbox", get(inbox::list))
         .route("/dashboard/security", get(audit::list))

@@ -21,7 +21,7 @@ fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text(ORIGIN.as_str()), text(HOST.as_str())) {
         (Some(site), _, _) => site == "same-origin",
-        // A browser from before 2023, which says it in another way.
+        // Without TLS, on another machine than the browser's, it is said in another way.
         (None, Some(origin), Some(host)) => {
             origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host))
         }

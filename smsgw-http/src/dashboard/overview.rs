@@ -74,7 +74,7 @@ fn failures(statistics: &Statistics) -> Markup {
                 } }
             } }
             p { @for state in ["failed", "undelivered", "expired", "unknown"] {
-                a href={ "/dashboard/messages?state=" (state) } { (state) } " "
+                a id={ "s-" (state) } href={ "/dashboard/messages?state=" (state) } { (state) } " "
             } }
         }
     }
@@ -93,7 +93,7 @@ fn waits(statistics: &Statistics) -> Markup {
                     tr { td { (words::of_reason(*reason)) } td.number { (count) } }
                 } }
             } }
-            p { a href="/dashboard/messages?state=scheduled" { "What waits now" } }
+            p { a #waits href="/dashboard/messages?state=scheduled" { "What waits now" } }
         }
     }
 }
@@ -109,7 +109,7 @@ fn senders(devices: &[DeviceStatus]) -> Markup {
                 thead { tr { th scope="col" { "Device" } th scope="col" { "Now" } th scope="col" { "In hand" } } }
                 tbody { @for status in devices.into_iter().take(ROWS) {
                     tr {
-                        td { a href={ "/dashboard/devices/" (status.device.id) } { (status.device.name) } }
+                        td { a id={ "d-" (status.device.id) } href={ "/dashboard/devices/" (status.device.id) } { (status.device.name) } }
                         td { (standing(status)) }
                         td.number { (status.presence.in_hand) " / " (WINDOW) }
                     }

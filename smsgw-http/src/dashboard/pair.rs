@@ -8,10 +8,11 @@ use smsgw_core::device::Protocol;
 use smsgw_core::gateway::NewDevice;
 use smsgw_core::id::DeviceId;
 use smsgw_core::key::{Credential, KeyId};
+use smsgw_core::time::Timestamp;
 
 use super::form::Form;
 use super::layout::{Place, page, page_as};
-use super::refusal::{Refusal, absent, sentence, status_of};
+use super::refusal::{Refusal, absent, sentence};
 use super::session::Visitor;
 use crate::acts;
 use crate::auth::{DevicesAdmin, Who};
@@ -19,6 +20,7 @@ use crate::page::Parameters;
 use crate::problem::Problem;
 use crate::router::Api;
 use crate::routes::devices::CreateDeviceRequest;
+use crate::routes::keys::CreateKeyRequest;
 use crate::routes::{Id, Ids, RotateRequest};
 
 /// `GET /dashboard/pair`
@@ -38,11 +40,11 @@ pub(super) async fn new_device(
     match new {
         Ok(new) => {
             let device = acts::devices::create(api.clone(), *visitor, new).await?;
-            pair(api, &visitor, device.id).await
+            pair(api, &visitor, device.id, None).await
         }
         Err(problem) => {
             let body = questions(form.get("name"), Some(&problem));
-            Ok(page_as(status_of(&problem), &visitor, Place::Pair, "Pair a phone", body))
+            Ok(page_as(problem.code().status(), &visitor, Place::Pair, "Pair a phone", body))
         }
     }
 }
@@ -52,8 +54,10 @@ pub(super) async fn device(
     State(api): State<Api>,
     visitor: Visitor<DevicesAdmin>,
     Id(id): Id<DeviceId>,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    pair(api, &visitor, id).await
+    let request: CreateKeyRequest = form.read(&[], &["expires_at"], api.handle.now())?;
+    pair(api, &visitor, id, request.expires_at).await
 }
 
 /// `POST /dashboard/devices/{id}/keys/{key}/rotate`
@@ -68,8 +72,13 @@ pub(super) async fn rotate(
     shown(&api, &visitor, device, &credential).await
 }
 
-async fn pair(api: Api, who: &Who, device: DeviceId) -> Result<Response, Refusal> {
-    let (credential, _) = acts::keys::create(api.clone(), *who, device, None).await?;
+async fn pair(
+    api: Api,
+    who: &Who,
+    device: DeviceId,
+    expires_at: Option<Timestamp>,
+) -> Result<Response, Refusal> {
+    let (credential, _) = acts::keys::create(api.clone(), *who, device, expires_at).await?;
     shown(&api, who, device, &credential).await
 }
 

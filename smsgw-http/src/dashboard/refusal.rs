@@ -1,6 +1,5 @@
 //! What a page says where the API would answer a problem.
 
-use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
@@ -50,11 +49,6 @@ impl IntoResponse for Refusal {
 /// An id that is none.
 pub(super) fn absent() -> Refusal {
     Problem::not_found().into()
-}
-
-/// What is not here: for those whose token lacks a scope, a part of a page that is not shown.
-pub(super) fn status_of(problem: &Problem) -> StatusCode {
-    problem.code().status()
 }
 
 /// `begin with a capital` is `Begin with a capital.`

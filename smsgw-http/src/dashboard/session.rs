@@ -12,7 +12,7 @@ use maud::{Markup, html};
 
 use super::form::Form;
 use super::layout::bare;
-use super::refusal::{Refusal, sentence, status_of};
+use super::refusal::{Refusal, sentence};
 use crate::auth::{AnyToken, Caller, Need, Presented, Who};
 use crate::page::Parameters;
 use crate::problem::Code;
@@ -40,7 +40,9 @@ impl<N: Need> FromRequestParts<Api> for Visitor<N> {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
         // Who has not signed in has tried nothing: that is no refused access.
         let Some(token) = token(&parts.headers) else { return Err(to_sign_in(parts)) };
-        match Caller::admit(parts, api, Presented::Token(token)).await {
+        // Pages ask for themselves again and again: what does something counts, what looks does not.
+        let counts = !parts.method.is_safe() && !parts.uri.path().ends_with("/preview");
+        match Caller::admit(parts, api, Presented::Token(token), counts).await {
             Ok(caller) => Ok(Self(caller)),
             Err(problem) if problem.code() == Code::Unauthorized => Err(to_sign_in(parts)),
             Err(problem) => Err(Refusal::from(problem).into_response()),
@@ -83,9 +85,9 @@ pub(super) async fn sign_in(State(api): State<Api>, request: Request) -> Result<
     let form = Form::from_request(Request::from_parts(parts.clone(), body), &api).await?;
     let next = form.get("next").filter(|next| is_page(next)).unwrap_or("/");
     let token = form.get("token").map(str::trim).unwrap_or_default();
-    match Caller::<AnyToken>::admit(&parts, &api, Presented::Token(token)).await {
+    match Caller::<AnyToken>::admit(&parts, &api, Presented::Token(token), true).await {
         Ok(_) => Ok((with_cookie(token, LIFE, is_tls), Redirect::to(next)).into_response()),
-        Err(problem) => Ok(bare(status_of(&problem), "Sign in", questions(next, Some(problem.detail())))),
+        Err(problem) => Ok(bare(problem.code().status(), "Sign in", questions(next, Some(problem.detail())))),
     }
 }
 
@@ -118,7 +120,7 @@ fn is_page(next: &str) -> bool {
 }
 
 /// Whether the browser came over TLS, to us or to a proxy before us.
-fn is_tls(parts: &Parts) -> bool {
+pub(super) fn is_tls(parts: &Parts) -> bool {
     let forwarded = parts.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     forwarded || parts.extensions.get::<IsTls>().is_some()
 }

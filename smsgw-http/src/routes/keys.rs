@@ -111,7 +111,7 @@ async fn revoke(
 pub(crate) struct CreateKeyRequest {
     /// From when on it is refused; never where there is none.
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl FromFields for CreateKeyRequest {

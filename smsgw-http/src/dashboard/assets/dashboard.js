@@ -1,10 +1,23 @@
 "use strict";
 // What a page shows of the messages is asked for again when the gateway says that they have moved.
-addEventListener("DOMContentLoaded", () => {
-  for (const place of document.querySelectorAll("[data-live]")) {
-    new EventSource(place.dataset.live).addEventListener("messages", () => htmx.trigger(place, "moved"));
-  }
-});
+// A page that nobody sees listens to nothing: a browser has six connections to a host.
+const listen = (place) => {
+  let source;
+  const turn = () => {
+    if (document.hidden) { source?.close(); source = undefined; }
+    else if (!source) {
+      source = new EventSource(place.dataset.live);
+      source.addEventListener("messages", () => htmx.trigger(place, "moved"));
+    }
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+};
+addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live]").forEach(listen));
+// Figures that are not kept up to date any more say so.
+const stale = (is) => { document.getElementById("stale").hidden = !is; };
+for (const failed of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) addEventListener(failed, () => stale(true));
+addEventListener("htmx:afterOnLoad", (event) => { if (event.detail.xhr.status < 400) stale(false); });
 // Draws the figures of the overview, which the page holds as JSON; htmx puts newer ones in their place.
 (() => {
   let chart;

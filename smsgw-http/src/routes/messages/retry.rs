@@ -14,7 +14,7 @@ use crate::views::MessageView;
 ///
 /// As a new message with the same text, number, SIM and time to live, and the same device where one was asked for. The old one must
 /// be over and not delivered: `failed`, `undelivered`, `expired`, `canceled` or `unknown`; of one that is `unknown` the recipient may
-/// have got the first already. Asking again for the same message makes no other one and answers with the new one; to send it once
+/// have got the first already. Asking again for the same message within 24 hours makes no other one and answers with the new one; to send it once
 /// more, retry the new one, or give another `Idempotency-Key`.
 #[utoipa::path(
     post, path = "/messages/{id}/retry", tag = "messages", operation_id = "retry_message",
