@@ -35,7 +35,7 @@ assert.ok(page.url().startsWith(`${origin}/dashboard/sign-in?next=`), page.url()
 await accessible(page, 'sign-in');
 await page.keyboard.type('sgw_tok_wrong');
 await page.keyboard.press('Enter');
-await page.waitForSelector('[role=alert]');
+await page.waitForSelector('main [role=alert]');
 await accessible(page, 'sign-in, refused');
 await page.fill('#token', token);
 await page.keyboard.press('Enter');
@@ -74,7 +74,7 @@ await page.fill('#to', '+5351234567');
 await page.locator('#body').pressSequentially('Hola <b>"señor"</b> & adiós');
 await page.waitForSelector('#preview mark:text("ó")');
 await page.waitForSelector('#preview p:text("1 part, ucs2, 43 characters left")');
-assert.match(await page.textContent('#preview pre'), /curl -s http.*\/messages/);
+assert.match(await page.textContent('#curl'), /curl -s http.*\/messages[^]*adiós/);
 await page.selectOption('#device', { label: 'Walked phone' });
 await accessible(page, 'compose, filled in');
 await page.click('form.card button:text-is("Send")');
