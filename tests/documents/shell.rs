@@ -72,7 +72,7 @@ fn check(block: &Block) {
 fn run(block: &Block, gateway: &Gateway) {
     // What is refused is no success either.
     let script =
-        format!("set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{}", block.text);
+        format!("set -euo pipefail\ncurl() {{ command curl --fail \"$@\"; }}\n{}", block.text);
     let Output { status, stdout, stderr } = Command::new("bash")
         .args(["-c", &script])
         .env("SMSGW", &gateway.http)
