@@ -46,7 +46,9 @@ fn it_authenticates_and_receives_what_was_submitted_byte_for_byte() {
                 );
                 assert_eq!(status, 202, "{message}");
                 let lines = client.lines_until("sms ");
-                assert!(!lines.iter().any(|line| line.starts_with("auth ")), "answered more than once");
+                // It subscribes while it is answered: where that was not seen, the answer is said once more.
+                let again = lines.iter().filter(|line| line.starts_with("auth ")).count();
+                assert!(again <= 1, "answered {again} times more");
                 let line = &lines[lines.len() - 1];
                 assert!(line.starts_with("sms +5351234567 "), "{line}");
                 assert_eq!(body_of(line), body);

@@ -71,8 +71,7 @@ fn check(block: &Block) {
 /// Runs what asks a gateway, as a user would paste it.
 fn run(block: &Block, gateway: &Gateway) {
     // What is refused is no success either.
-    let script =
-        format!("set -euo pipefail\ncurl() {{ command curl --fail \"$@\"; }}\n{}", block.text);
+    let script = format!("set -euo pipefail\ncurl() {{ command curl --fail \"$@\"; }}\n{}", block.text);
     let Output { status, stdout, stderr } = Command::new("bash")
         .args(["-c", &script])
         .env("SMSGW", &gateway.http)
