@@ -60,6 +60,18 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
+/// Whoever reads what a command prints may have seen enough, as `head` has: that is no fault, and nothing to tell of.
+pub(crate) fn when_nobody_reads() {
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        if said.is_some_and(|said| said.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(0);
+        }
+        otherwise(panic);
+    }));
+}
+
 /// Says what went wrong, where anything did.
 pub(crate) fn ended(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(problem) = outcome else { return ExitCode::SUCCESS };

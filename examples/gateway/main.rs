@@ -48,6 +48,9 @@ async fn main() -> ExitCode {
     #[cfg(feature = "crash-points")]
     std::env::var("SMSGW_CRASH").iter().for_each(|at| smsgw::crash::arm(at).expect("a crash point"));
     let Flags { command, serve, settings } = flags;
+    if !matches!(command, None | Some(Command::Serve { .. })) {
+        exit::when_nobody_reads();
+    }
     match command {
         None => serving(&serve, &settings, format).await,
         Some(Command::Serve { serve, settings }) => serving(&serve, &settings, format).await,

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::json;
 use crate::place::{FREE, Place, answer_to};
+use crate::support::example;
 
 #[test]
 fn openapi_prints_what_the_gateway_serves() {
@@ -30,6 +31,14 @@ fn bash_takes_its_completions() {
         assert!(place.run(&["completions", shell], &[]).stdout.contains("gateway"), "{shell}");
     }
     assert_eq!(place.run(&["completions", "dos"], &[]).code, Some(2));
+}
+
+#[test]
+fn nobody_need_read_all_that_is_printed() {
+    let script = "set -o pipefail; { sleep 0.3; \"$0\" openapi; } | true";
+    let said = Command::new("bash").args(["-c", script]).arg(example("gateway")).output().expect("bash");
+    let wrong = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && wrong.is_empty(), "{wrong}");
 }
 
 #[test]

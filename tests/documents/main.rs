@@ -22,7 +22,7 @@ fn every_block_is_of_a_kind_that_is_checked() {
     let shell = Shell::default();
     for block in &blocks {
         match block.language.as_str() {
-            "rust" | "" => block.is_a_doctest(),
+            "rust" | "" => block.is_compiled(),
             "json" => block.is_json(),
             "toml" => drop(
                 toml::from_str::<toml::Table>(&block.text).unwrap_or_else(|error| panic!("{block}: {error}")),
@@ -37,14 +37,21 @@ fn every_block_is_of_a_kind_that_is_checked() {
 }
 
 impl Block {
-    /// Rust is compiled, and run, by the documentation of the crate that has the document in it.
-    fn is_a_doctest(&self) {
+    /// Rust is compiled, and run, by the documentation of the crate that has the document in it; or it is a part of a test of ours.
+    fn is_compiled(&self) {
         let crate_dir = self.path.parent().expect("a directory");
         let library = std::fs::read_to_string(crate_dir.join("src/lib.rs")).unwrap_or_default();
-        assert!(
-            library.contains("include_str!(\"../README.md\")"),
-            "{self}: no crate has it in its documentation"
-        );
+        let name = self.path.file_name().expect("a file").to_string_lossy();
+        let is_doctest = library.contains(&format!("include_str!(\"../{name}\")"));
+        let test = std::fs::read_to_string(root().join("tests/custom_queue.rs")).expect("a test");
+        assert!(is_doctest || test.contains(&self.flush_left()), "{self}: nothing compiles it");
+    }
+
+    /// Its text without what a list before it indents all lines by.
+    fn flush_left(&self) -> String {
+        let indent = self.text.len() - self.text.trim_start().len();
+        let lines = self.text.lines().map(|line| line.get(indent..).unwrap_or_default());
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     /// A part of Prometheus' configuration, which its own tool reads, where it is there.
