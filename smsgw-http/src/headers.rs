@@ -4,6 +4,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
 
 /// What names a request in the logs of both sides.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -20,8 +21,12 @@ pub(crate) fn request_id(request: &HeaderMap) -> HeaderValue {
 
 /// An id for a request that has none.
 pub(crate) fn new_id() -> HeaderValue {
-    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
-    HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"))
+    HeaderValue::from_str(&random_id().to_string()).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// An id that nothing else has. It is no secret: it can be guessed by whoever knows others.
+pub(crate) fn random_id() -> Uuid {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid()
 }
 
 /// Puts them on an answer. What it says itself of caches, of its page's sources and

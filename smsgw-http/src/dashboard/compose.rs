@@ -19,6 +19,7 @@ use super::messages::devices;
 use super::refusal::{Refusal, sentence};
 use super::session::{Visitor, is_tls};
 use crate::auth::{MessagesWrite, Who};
+use crate::headers::random_id;
 use crate::page::Parameters;
 use crate::problem::Problem;
 use crate::router::Api;
@@ -74,7 +75,8 @@ async fn submit(api: &Api, who: &Who, form: &Form) -> Result<String, Problem> {
 
 fn questions(form: &Form, devices: &[DeviceStatus], wrong: Option<&Problem>, origin: &Origin) -> Markup {
     let fault = |name: &str| wrong.filter(|problem| problem.pointer().is_some_and(|at| at[1..] == *name));
-    let id = form.get("id").map_or_else(new_id, str::to_owned);
+    // Sent twice, the form makes one message.
+    let id = form.get("id").map_or_else(|| random_id().to_string(), str::to_owned);
     html! {
         h1 { "Compose" }
         @if let Some(problem) = wrong { p.wrong role="alert" { (sentence(problem.detail())) } }
@@ -182,9 +184,4 @@ impl FromRequestParts<Api> for Origin {
         let scheme = if is_tls(parts) { "https" } else { "http" };
         Ok(Self(format!("{scheme}://{host}")))
     }
-}
-
-/// An id for the message of a form, so that it is accepted once.
-fn new_id() -> String {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid().to_string()
 }

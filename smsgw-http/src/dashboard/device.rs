@@ -16,7 +16,6 @@ use super::session::Visitor;
 use super::{keys, messages};
 use crate::acts;
 use crate::auth::{DevicesAdmin, DevicesRead, Who};
-use crate::problem::Problem;
 use crate::router::Api;
 use crate::routes::Id;
 use crate::routes::devices::UpdateDeviceRequest;
@@ -165,6 +164,6 @@ pub(super) async fn delete(
     visitor: Visitor<DevicesAdmin>,
     Id(id): Id<DeviceId>,
 ) -> Result<Response, Refusal> {
-    acts::devices::delete(api, *visitor, id).await.map_err(|problem: Problem| Refusal::from(problem))?;
+    acts::devices::delete(api, *visitor, id).await?;
     Ok(Redirect::to("/dashboard/devices").into_response())
 }

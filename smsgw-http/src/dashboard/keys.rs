@@ -91,15 +91,14 @@ fn row(status: &DeviceStatus, key: &DeviceKey, may_change: bool, now: Timestamp)
             td { a href={ "/dashboard/devices/" (device.id) } { (device.name) } }
             td { (time(key.created_at)) }
             td { (time_or(key.last_used_at, "never")) }
-            td { (end(key.expires_at, key.revoked_at, now)) }
+            td { (end(key.ends_at(), now)) }
             td.actions { @if may_change && key.is_valid(now) { (act("rotate", "Replace", "plain")) (act("revoke", "Revoke", "danger")) } }
         }
     }
 }
 
 /// When it ends or has ended.
-fn end(expires_at: Option<Timestamp>, revoked_at: Option<Timestamp>, now: Timestamp) -> Markup {
-    let end = [expires_at, revoked_at].into_iter().flatten().min();
+fn end(end: Option<Timestamp>, now: Timestamp) -> Markup {
     html! {
         @match end {
             None => span.quiet { "never" },
@@ -147,14 +146,14 @@ async fn tokens(api: &Api, who: &Who, wrong: Option<&Problem>) -> Result<Markup,
 }
 
 fn token_row(token: &Token, who: &Who, now: Timestamp) -> Markup {
-    let lives = [token.expires_at, token.revoked_at].into_iter().flatten().all(|end| now < end);
+    let lives = token.ends_at().is_none_or(|end| now < end);
     html! {
         tr {
             td { (token.name) @if token.id == who.token { " " span.quiet { "(yours)" } } }
             td { code { "sgw_tok_" (token.id) "_…" } }
             td { (token.scopes) }
             td { (time_or(token.last_used_at, "never")) }
-            td { (end(token.expires_at, token.revoked_at, now)) }
+            td { (end(token.ends_at(), now)) }
             td.actions { @if lives {
                 form method="post" action={ "/dashboard/tokens/" (token.id) "/rotate" } { button.plain type="submit" { "Replace" } }
                 form method="post" action={ "/dashboard/tokens/" (token.id) "/revoke" } { button.danger type="submit" { "Revoke" } }

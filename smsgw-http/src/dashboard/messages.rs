@@ -34,7 +34,7 @@ pub(super) async fn list(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     // A form sends its empty fields too.
-    let given = parameters.filled().only(&["state", "to", "device_id", "from", "until", "cursor"])?;
+    let given = parameters.filled().only(&[&FILTERS[..], &["cursor"]].concat())?;
     let query = MessageQuery {
         state: given.read("state", "the name of a state, as delivered", Status::parse)?,
         to: given.parse("to")?,
