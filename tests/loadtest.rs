@@ -48,6 +48,16 @@ fn a_run_says_what_became_of_each_message_and_what_it_cost() {
 }
 
 #[test]
+fn several_messages_go_in_one_request() {
+    // The last request has what is left.
+    let args =
+        ["--messages", "130", "--warmup", "20", "--connections", "3", "--devices", "5", "--bulk", "40"];
+    let (code, report, said) = run(&args);
+    assert_eq!(code, Some(0), "{report} {said}");
+    assert_eq!((&report["bulk"], &report["lost"], &report["duplicated"]), (&40.into(), &0.into(), &0.into()));
+}
+
+#[test]
 fn at_a_rate_it_takes_its_time() {
     let args = ["--messages", "50", "--warmup", "5", "--connections", "4", "--devices", "2", "--rate", "100"];
     let (code, report, said) = run(&args);
@@ -57,7 +67,9 @@ fn at_a_rate_it_takes_its_time() {
 
 #[test]
 fn what_cannot_be_measured_is_refused() {
-    for args in [&["--queue", "postgres"][..], &["--devices", "0"], &["--rate", "0"]] {
+    for args in
+        [&["--queue", "postgres"][..], &["--devices", "0"], &["--rate", "0"], &["--rate", "5", "--bulk", "2"]]
+    {
         let (code, _, said) = run(args);
         assert_eq!(code, Some(2), "{args:?}");
         assert!(said.contains("--"), "it says what to do: {said}");

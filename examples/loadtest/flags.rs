@@ -49,6 +49,9 @@ pub(crate) struct RunFlags {
     /// Messages a second; as fast as the connections go where nothing is said
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
+    /// Messages in each request, as `POST /messages/bulk` where they are several
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) bulk: u16,
     /// Bytes of each text
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u16).range(24..=1_000))]
     pub(crate) body: u16,
@@ -100,6 +103,9 @@ impl RunFlags {
         }
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
             return Err("--rate: expected messages a second, as 50");
+        }
+        if self.rate.is_some() && self.bulk > 1 {
+            return Err("--rate says when each message is due; --bulk sends several at once");
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(crate) struct Load {
     pub(crate) token: String,
     pub(crate) connections: u16,
     pub(crate) rate: Option<f64>,
+    /// Messages in each request.
+    pub(crate) bulk: u16,
     pub(crate) body: u16,
     /// When the messages are to go, as RFC 3339; at once where nothing is said.
     pub(crate) send_at: Option<String>,
@@ -93,27 +95,54 @@ impl Work {
         self.began + ((number - self.numbers.start) as f64 / rate * 1e9) as u64
     }
 
-    /// The next message, once it is due, and since when it is.
-    async fn next(&self) -> Option<(usize, Option<u64>)> {
+    /// The messages of the next request, once they are due, and since when they are.
+    async fn next(&self) -> Option<(Range<usize>, Option<u64>)> {
         if self.load.rate.is_some() {
             self.due.acquire().await.ok()?.forget();
         }
-        let number = self.taken.fetch_add(1, Relaxed);
-        if number >= self.numbers.end {
+        let bulk = usize::from(self.load.bulk);
+        let first = self.taken.fetch_add(bulk, Relaxed);
+        if first >= self.numbers.end {
             return None;
         }
+        let numbers = first..self.numbers.end.min(first + bulk);
         // All connections may be busy when a message is due: the time that it waits for one counts.
-        let due = self.load.rate.map(|rate| self.due_at(number, rate));
-        if number + 1 == self.numbers.end {
+        let due = self.load.rate.map(|rate| self.due_at(first, rate));
+        if numbers.end == self.numbers.end {
             // The others need not wait for what does not come.
             self.due.close();
         }
-        Some((number, due))
+        Some((numbers, due))
     }
 
-    fn write(&self, number: usize, request: &mut Vec<u8>, body: &mut String) {
-        use std::fmt::Write;
+    fn write(&self, numbers: Range<usize>, request: &mut Vec<u8>, body: &mut String) {
         body.clear();
+        let path = if self.load.bulk > 1 {
+            body.push_str(r#"{"messages":["#);
+            for number in numbers {
+                self.write_message(number, body);
+                body.push(',');
+            }
+            body.pop();
+            body.push_str("]}");
+            "/messages/bulk"
+        } else {
+            self.write_message(numbers.start, body);
+            "/messages"
+        };
+        request.clear();
+        request.extend_from_slice(b"POST ");
+        request.extend_from_slice(path.as_bytes());
+        request.extend_from_slice(b" HTTP/1.1\r\nhost: loadtest\r\nauthorization: Bearer ");
+        request.extend_from_slice(self.load.token.as_bytes());
+        request.extend_from_slice(b"\r\ncontent-type: application/json\r\ncontent-length: ");
+        request.extend_from_slice(body.len().to_string().as_bytes());
+        request.extend_from_slice(b"\r\n\r\n");
+        request.extend_from_slice(body.as_bytes());
+    }
+
+    fn write_message(&self, number: usize, body: &mut String) {
+        use std::fmt::Write;
         let _ = write!(body, r##"{{"to":"+535{:07}","body":"#{number}# "##, number % 10_000_000);
         let text = body.rfind('#').map_or(0, |end| body.len() - end) + number.to_string().len() + 1;
         body.extend(std::iter::repeat_n('x', usize::from(self.load.body).saturating_sub(text)));
@@ -122,13 +151,12 @@ impl Work {
             let _ = write!(body, r#","send_at":"{at}""#);
         }
         body.push('}');
-        request.clear();
-        request.extend_from_slice(b"POST /messages HTTP/1.1\r\nhost: loadtest\r\nauthorization: Bearer ");
-        request.extend_from_slice(self.load.token.as_bytes());
-        request.extend_from_slice(b"\r\ncontent-type: application/json\r\ncontent-length: ");
-        request.extend_from_slice(body.len().to_string().as_bytes());
-        request.extend_from_slice(b"\r\n\r\n");
-        request.extend_from_slice(body.as_bytes());
+    }
+
+    /// Whether an answer says that it accepts all messages of its request.
+    fn accepts(&self, messages: usize, answer: &[u8]) -> bool {
+        let accepted = |text: &str| text.matches(r#""status":202"#).count();
+        self.load.bulk == 1 || std::str::from_utf8(answer).is_ok_and(|text| accepted(text) == messages)
     }
 }
 
@@ -137,13 +165,16 @@ async fn send(work: Arc<Work>) -> io::Result<()> {
     let mut stream = TcpStream::connect(work.load.gateway).await?;
     stream.set_nodelay(true)?;
     let (mut request, mut body, mut answer) = (Vec::new(), String::new(), Vec::with_capacity(4_096));
-    while let Some((number, due)) = work.next().await {
-        work.write(number, &mut request, &mut body);
-        work.tally.sent.note(number, due.unwrap_or_else(|| work.tally.now()));
+    while let Some((numbers, due)) = work.next().await {
+        work.write(numbers.clone(), &mut request, &mut body);
+        let since = due.unwrap_or_else(|| work.tally.now());
+        for number in numbers.clone() {
+            work.tally.sent.note(number, since);
+        }
         loop {
             stream.write_all(&request).await?;
             match read_answer(&mut stream, &mut answer).await? {
-                200..300 => break,
+                200..300 if work.accepts(numbers.len(), &answer) => break,
                 429 | 503 => {
                     work.tally.refused.fetch_add(1, Relaxed);
                     tokio::time::sleep(PAUSE).await;
@@ -151,8 +182,11 @@ async fn send(work: Arc<Work>) -> io::Result<()> {
                 _ => return Err(io::Error::other(String::from_utf8_lossy(&answer).into_owned())),
             }
         }
-        work.tally.accepted.note(number, work.tally.now());
-        work.tally.answers.fetch_add(1, Relaxed);
+        let now = work.tally.now();
+        for number in numbers.clone() {
+            work.tally.accepted.note(number, now);
+        }
+        work.tally.answers.fetch_add(numbers.len(), Relaxed);
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn json(&self) -> Value {
-        let RunFlags { messages, connections, devices, rate, body, only_accept, .. } = self.flags;
+        let RunFlags { messages, connections, devices, rate, bulk, body, only_accept, .. } = self.flags;
         json!({
             "store": name(self.flags.store),
             "queue": name(self.flags.queue),
@@ -34,6 +34,7 @@ impl Report {
             "connections": connections,
             "devices": devices,
             "rate": rate,
+            "bulk": bulk,
             "body": body,
             "only_accept": only_accept,
             "always_queue": self.flags.always_queue,

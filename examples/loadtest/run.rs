@@ -53,6 +53,7 @@ pub(crate) fn run(flags: RunFlags) -> Outcome<Report> {
         token: gateway.token.clone(),
         connections: flags.connections,
         rate: None,
+        bulk: flags.bulk,
         body: flags.body,
         send_at,
     };
