@@ -32,15 +32,26 @@ pub(super) struct Scan {
 impl Scan {
     /// How many of `bytes` belong to the head, where it ends in them.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
-        for (index, byte) in bytes.iter().enumerate() {
-            self.length += 1;
+        let mut index = 0;
+        while let Some(byte) = bytes.get(index) {
+            // Almost all of a head is inside of lines.
+            let inside = match self.at {
+                At::Line => bytes[index..].iter().take_while(|byte| is_text(**byte)).count(),
+                _ => 0,
+            };
+            let read = inside.max(1);
+            self.length += read;
             match self.has_line {
                 false if self.length > MAX_LINE => return Err(Refusal::TargetTooLong),
                 true if self.length > MAX_HEAD => return Err(Refusal::HeadersTooLarge),
                 _ => {}
             }
-            self.at = match (self.at, byte) {
-                (At::LastLf, b'\n') => return Ok(Some(index + 1)),
+            index += read;
+            if inside > 0 {
+                continue;
+            }
+            self.at = match (self.at, *byte) {
+                (At::LastLf, b'\n') => return Ok(Some(index)),
                 (At::Before, b'\r') => At::BeforeLf,
                 (At::BeforeLf, b'\n') => At::Before,
                 (At::Line, b'\r') => At::Lf,
@@ -51,10 +62,15 @@ impl Scan {
                 (At::Start, b'\r') => At::LastLf,
                 // What follows would continue the line before.
                 (At::Before | At::Start, b' ' | b'\t') => return Err(Refusal::Malformed),
-                (At::Before | At::Line | At::Start, b'\t' | b' '..=b'~' | 0x80..) => At::Line,
+                (At::Before | At::Start, byte) if is_text(byte) => At::Line,
                 _ => return Err(Refusal::Malformed),
             };
         }
         Ok(None)
     }
+}
+
+/// Whether a line may hold this byte.
+fn is_text(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
