@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+
+/// How many bytes a time takes in writing at the most: `9999-12-31T23:59:59.999999Z`, and some to spare.
+const LONGEST: usize = 32;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 ///
@@ -44,6 +47,17 @@ impl Timestamp {
         (0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
+    /// Writes it into `text`, and says how it reads.
+    fn write(self, text: &mut [u8; LONGEST]) -> Option<&str> {
+        let (seconds, micros) = (self.0.div_euclid(1_000_000), self.0.rem_euclid(1_000_000));
+        let whole = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let time = whole.replace_microsecond(u32::try_from(micros).ok()?).ok()?;
+        let mut rest = &mut text[..];
+        time.format_into(&mut rest, &Rfc3339).ok()?;
+        let length = LONGEST - rest.len();
+        std::str::from_utf8(text.get(..length)?).ok()
+    }
+
     /// How long it is from `self` until `later`; zero where `later` is not later.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_micros(u64::try_from(later.0 - self.0).unwrap_or(0))
@@ -68,12 +82,8 @@ impl Sub<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
-            .map(|t| t.to_offset(UtcOffset::UTC))
-            .ok()
-            .and_then(|t| t.format(&Rfc3339).ok())
-            .ok_or(fmt::Error)?;
-        f.write_str(&text)
+        let mut text = [0; LONGEST];
+        f.write_str(self.write(&mut text).ok_or(fmt::Error)?)
     }
 }
 
@@ -85,7 +95,8 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = &mut [0; LONGEST];
+        serializer.serialize_str(self.write(text).ok_or_else(|| serde::ser::Error::custom("no time"))?)
     }
 }
 
