@@ -23,6 +23,9 @@ use crate::dialect::Publication;
 /// the length of the properties (1) and Message Expiry (5).
 const OVERHEAD: usize = 15;
 
+/// How many times as long a publish may wait where the broker answers others meanwhile.
+const PASSED_OVER: u32 = 3;
+
 /// The connection of the moment, or none. Shared by senders, the connection's own task and acknowledgements.
 #[derive(Default)]
 pub(super) struct Link(Mutex<Inner>);
@@ -100,12 +103,14 @@ impl Link {
         inner.requested.is_empty() && inner.written.is_empty() && inner.collided.is_empty()
     }
 
-    /// Whether a publish waits for its PUBACK, and none at all has come for this long.
+    /// Whether a publish waits for its PUBACK, and none at all has come for this long; or one waits for [`PASSED_OVER`] times
+    /// as long while others are answered. That one holds its place until the connection ends.
     pub(super) fn is_silent(&self, span: Duration) -> bool {
         let inner = self.lock();
-        let mut slots = inner.requested.iter().chain(inner.written.values()).chain(inner.collided.values());
-        let is_over = |since: Instant| since.elapsed() > span;
-        inner.last_answer.is_none_or(is_over) && slots.any(|slot| is_over(slot.since))
+        let slots = inner.requested.iter().chain(inner.written.values()).chain(inner.collided.values());
+        let Some(longest) = slots.map(|slot| slot.since.elapsed()).max() else { return false };
+        let answers = inner.last_answer.is_some_and(|last| last.elapsed() <= span);
+        longest > if answers { span * PASSED_OVER } else { span }
     }
 
     /// Says the last words and goodbye, after all that was requested. `false` where there is no connection.
@@ -241,5 +246,61 @@ impl Acknowledge for Link {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(10);
+
+    /// A link with these publishes under way, and the requests that nobody takes.
+    fn link(packets: &[u16]) -> (Link, impl Sized) {
+        let (sender, requests) = flume::bounded(packets.len());
+        let link = Link::default();
+        link.begin();
+        link.connected(AsyncClient::from_senders(sender), None);
+        link.up();
+        let window = Arc::new(Semaphore::new(packets.len()));
+        let publications = packets.iter().map(|_| {
+            let publication = Publication { topic: "t".into(), payload: Vec::new(), expiry: None };
+            (publication, window.clone().try_acquire_owned().expect("a place"))
+        });
+        link.publish(publications);
+        packets.iter().for_each(|packet| link.written(*packet));
+        (link, requests)
+    }
+
+    /// Whether it is silent, with and without an answer to another publish each second.
+    async fn is_silent_after(seconds: u64, answers: bool) -> bool {
+        let (link, _requests) = link(&[1, 2]);
+        for _ in 0..seconds {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            if answers {
+                link.answered(2, PubAckReason::Success);
+            }
+        }
+        link.is_silent(SPAN)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_answers_nothing_is_silent_and_one_that_passes_over_a_publish_is_in_the_end() {
+        assert!(!is_silent_after(10, false).await);
+        assert!(is_silent_after(11, false).await);
+        assert!(!is_silent_after(30, true).await, "it may be slow");
+        assert!(is_silent_after(31, true).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_has_answered_all_may_be_still() {
+        let (link, _requests) = link(&[1]);
+        link.answered(1, PubAckReason::Success);
+        tokio::time::advance(SPAN * 10).await;
+        assert!(!link.is_silent(SPAN));
     }
 }
