@@ -192,7 +192,8 @@ where
     };
     let mut tries = 0;
     loop {
-        let acquired = timeout_at(deadline, shared.pool.acquire()).await;
+        // In a box: it may have to connect, and all that this takes would be moved around with the task of each call.
+        let acquired = timeout_at(deadline, Box::pin(shared.pool.acquire())).await;
         let mut conn = acquired.map_err(|_| silent())?.map_err(failed)?;
         let error = match timeout_at(deadline, work(&mut conn)).await {
             Ok(Ok(done)) => {
