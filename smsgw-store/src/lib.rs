@@ -7,6 +7,8 @@
 #[cfg(feature = "amqp")]
 pub mod amqp;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod bad_ends;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod erased;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod handover;

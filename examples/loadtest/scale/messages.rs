@@ -154,6 +154,9 @@ impl Table for Messages {
             let after = Some(Cursor { at: self.made_at(place), id: uuid::Uuid::nil() });
             let query = MessageQuery { after, ..query };
             full(&book.time(ground, "list, 50 deep in", store.messages(&query)).await?.items)?;
+            let query = MessageQuery { after: None, state: Some(State::Failed), ..query };
+            let failed = book.time(ground, "list, failed: none", store.messages(&query)).await?.items;
+            all(&failed, |_| false)?;
         }
         self.ground.remove(&fresh).await?;
         self.ground.tidy(self.rows).await

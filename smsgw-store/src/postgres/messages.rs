@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::rows::{Columns, MessageRow, device_uuid, end_of, event, limit, message_columns, owned};
 use super::{PostgresStore, advance, claim, due, erase, insert};
+use crate::bad_ends::is_bad_end;
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_columns!(), " FROM messages AS m WHERE m.id = $1 AND m.account = $2");
@@ -39,6 +40,15 @@ pub(super) const PAGE: &str = concat!(
     " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) \
      AND ($5::text IS NULL OR m.state = $5) AND ($6::text IS NULL OR m.recipient = $6) \
      AND ($7::uuid IS NULL OR m.device = $7) ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
+);
+
+/// The same page, where $5 is a bad end.
+pub(super) const BAD_ENDS: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) \
+     AND m.bad_end = $5 AND ($6::text IS NULL OR m.recipient = $6) AND ($7::uuid IS NULL OR m.device = $7) \
+     ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
 );
 
 #[async_trait]
@@ -166,11 +176,12 @@ impl MessageStore for PostgresStore {
         let first_of = |at| Cursor { at, id: Uuid::nil() };
         let end = [query.until.map(first_of), query.after].into_iter().flatten().min();
         let MessageQuery { account, state, to, device, from, limit: most, .. } = query.clone();
+        let sql = if state.is_some_and(is_bad_end) { BAD_ENDS } else { PAGE };
         let rows = self
             .run("messages", move |conn| {
                 Box::pin(async move {
                     let (before, before_id) = end_of(end);
-                    let rows = sqlx::query(PAGE)
+                    let rows = sqlx::query(sql)
                         .bind(*account.as_uuid())
                         .bind(from.unwrap_or(Timestamp::EPOCH).as_micros())
                         .bind(before)

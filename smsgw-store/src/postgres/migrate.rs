@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("messages", include_str!("../../migrations/postgres/0001_messages.sql")),
     ("devices", include_str!("../../migrations/postgres/0002_devices.sql")),
     ("queue", include_str!("../../migrations/postgres/0003_queue.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("audit", include_str!("../../migrations/postgres/0008_audit.sql")),
     ("erasure", include_str!("../../migrations/postgres/0009_erasure.sql")),
     ("pause", include_str!("../../migrations/postgres/0010_pause.sql")),
+    ("bad ends", include_str!("../../migrations/postgres/0011_bad_ends.sql")),
 ];
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (
@@ -150,5 +151,11 @@ mod tests {
             "{silent:?}"
         );
         assert_eq!(rest, [None; 2], "waited for, or left alone");
+        let bad_ends: Vec<Option<String>> =
+            sqlx::query_scalar("SELECT bad_end FROM messages ORDER BY created_at")
+                .fetch_all(&mut conn)
+                .await
+                .expect("all");
+        assert_eq!(bad_ends, [None, None, Some("expired".into()), None, None, None]);
     }
 }

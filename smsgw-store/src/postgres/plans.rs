@@ -59,6 +59,7 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (messages::ONE, "messages_pkey", true),
         (messages::HISTORY, "message_events_report", false),
         (messages::PAGE, "messages_newest", true),
+        (messages::BAD_ENDS, "messages_bad_ends", true),
         (devices::BY_ID, "devices_pkey", true),
         (devices::PAGE, "devices_newest", true),
         (devices::TOUCH, "devices_pkey", false),

@@ -19,6 +19,7 @@ use super::damaged::{Name, Rows};
 use super::rows::{EventRow, MessageRow, message_json};
 use super::sql::{Args, Batch, fetch_first_good};
 use super::{SqliteStore, advance, claim, due, erase, insert};
+use crate::bad_ends::{bad_ends, is_bad_end};
 
 pub(super) const ONE: &str =
     concat!("SELECT ", message_json!(), " FROM messages WHERE id = ? AND account = ?");
@@ -42,6 +43,17 @@ pub(super) const PAGE: &str = concat!(
     message_json!(),
     " FROM messages WHERE account = ?1 AND created_at >= ?2 AND (created_at, id) < (?3, ?4) \
      AND (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR recipient = ?6) AND (?7 IS NULL OR device = ?7) \
+     ORDER BY created_at DESC, id DESC LIMIT ?8"
+);
+
+/// The same page, where ?5 is a bad end.
+pub(super) const BAD_ENDS: &str = concat!(
+    "SELECT ",
+    message_json!(),
+    " FROM messages WHERE account = ?1 AND created_at >= ?2 AND (created_at, id) < (?3, ?4) \
+     AND state = ?5 AND state IN ",
+    bad_ends!(),
+    " AND (?6 IS NULL OR recipient = ?6) AND (?7 IS NULL OR device = ?7) \
      ORDER BY created_at DESC, id DESC LIMIT ?8"
 );
 
@@ -160,7 +172,8 @@ impl MessageStore for SqliteStore {
                 args.add_limit(limit)
             })
         };
-        let rows: Vec<MessageRow> = self.read_page("messages", PAGE, query.limit, args).await?;
+        let sql = if query.state.is_some_and(is_bad_end) { BAD_ENDS } else { PAGE };
+        let rows: Vec<MessageRow> = self.read_page("messages", sql, query.limit, args).await?;
         let rows = rows.into_iter().map(Message::from).collect();
         Ok(Page::from_rows(rows, query.limit, |row| Cursor { at: row.created_at, id: *row.id.as_uuid() }))
     }

@@ -36,6 +36,7 @@ fn statements() -> Vec<(String, &'static str)> {
         (messages::ONE.into(), by_id),
         (messages::HISTORY.into(), "message_events_report"),
         (messages::PAGE.into(), "messages_newest"),
+        (messages::BAD_ENDS.into(), "messages_bad_ends (account=? AND state=?"),
         (of_three(&devices::BY_ID), "SEARCH devices USING PRIMARY KEY"),
         (devices::PAGE.into(), "devices_newest"),
         (of_three(&devices::TOUCH), "SEARCH devices USING PRIMARY KEY"),
