@@ -170,6 +170,60 @@ async fn a_broken_line_is_mended() {
     works_again(&queue, &[]).await;
 }
 
+/// A consumer is given as many jobs more as were settled. Those that are on their way when it is ended are not dropped, and
+/// settled with the ones behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_when_a_consumer_ends_is_not_lost() {
+    let Some(server) = shared() else { return };
+    let proxy = Proxy::start(server.port(), 1).expect("a proxy");
+    let url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", proxy.port());
+    let queue = open(AmqpConfig { url, ..config(server, "underway") }).await;
+    let other = open(config(server, "underway")).await;
+    other.push(&jobs(995)).await.expect("push");
+    let leased = queue.lease(1_000, Duration::from_secs(1)).await.expect("lease");
+    assert_eq!(leased.len(), 995);
+    queue.settle(&done(&leased)).await.expect("settle");
+    proxy.latency(Duration::from_millis(20), Duration::ZERO);
+    let pushed = jobs(300);
+    let (source, all) = (other.clone(), pushed.clone());
+    let pusher = tokio::spawn(async move {
+        for job in all {
+            source.push(&[job]).await.expect("push");
+        }
+    });
+    let mut seen = Vec::new();
+    loop {
+        let over = pusher.is_finished();
+        let leased = queue.lease(5, Duration::from_millis(500)).await.expect("lease");
+        if leased.is_empty() && over {
+            break;
+        }
+        queue.settle(&done(&leased)).await.expect("settle");
+        seen.extend(ids(&leased));
+    }
+    let lost = pushed.iter().filter(|job| !seen.contains(&job.id)).count();
+    assert_eq!(lost, 0, "of {}", pushed.len());
+}
+
+/// Both lines give at once. The one that is looked at first is settled before the other is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_looked_at_is_not_settled() {
+    let Some(server) = shared() else { return };
+    let (queue, other) = (open(config(server, "unseen")).await, open(config(server, "unseen")).await);
+    for _ in 0..100 {
+        let waiting = queue.clone();
+        let lease = tokio::spawn(async move { waiting.lease(1, Duration::from_secs(5)).await });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut pushed = jobs(2);
+        pushed[1].priority = Priority::High;
+        other.push(&pushed).await.expect("push");
+        let mut leased = lease.await.expect("it ends").expect("lease");
+        assert_eq!(queue.settle(&done(&leased)).await.expect("settle"), [Settled::Applied]);
+        leased = queue.lease(1, Duration::from_secs(5)).await.expect("lease");
+        assert_eq!(queue.settle(&done(&leased)).await.expect("settle"), [Settled::Applied]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_that_were_deleted_are_made_again() {
     let Some(server) = shared() else { return };

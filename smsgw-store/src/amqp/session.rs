@@ -45,7 +45,7 @@ pub(super) struct Session {
 struct Line {
     queue: String,
     deliveries: SelectAll<Deliveries>,
-    /// What each consumer may still be given: RabbitMQ gives it no more than was asked for.
+    /// What was asked of each consumer and has not come. RabbitMQ may give it more: as much again as was settled.
     open: BTreeMap<u64, usize>,
     /// Delivered and not handed over, in the order of delivery.
     arrived: BTreeMap<u64, Job>,
@@ -115,6 +115,8 @@ impl Session {
 
     /// Ends leases. `false` for one that was over.
     pub(super) async fn settle(&mut self, settlements: &[(u64, Settlement)]) -> lapin::Result<Vec<bool>> {
+        // What came before these is known before they are settled, since all that came before may be settled with them.
+        self.pull()?;
         let is_ours = |(tag, _): &(u64, Settlement)| self.unsettled.remove(tag);
         let outcomes: Vec<bool> = settlements.iter().map(is_ours).collect();
         let own = || {
@@ -255,17 +257,23 @@ impl Session {
         }
     }
 
-    /// Ends consumers that will be given no more, and removes what is no job.
+    /// Ends consumers that have been given what was asked of them, and removes what is no job.
     async fn put_away(&mut self) -> lapin::Result<()> {
+        let mut exhausted = Vec::new();
         for line in &mut self.lines {
-            let exhausted: Vec<u64> =
-                line.open.iter().filter(|(_, left)| **left == 0).map(|(consumer, _)| *consumer).collect();
-            for consumer in exhausted {
-                line.open.remove(&consumer);
-                let cancel = BasicCancelOptions { nowait: true };
-                self.channel.basic_cancel(consumer_tag(consumer).into(), cancel).await?;
-            }
+            line.open.retain(|consumer, left| {
+                if *left == 0 {
+                    exhausted.push(*consumer);
+                }
+                *left > 0
+            });
         }
+        // Until RabbitMQ has answered, more may be on its way to them, which the client drops where the answer is not waited for.
+        let cancel = BasicCancelOptions { nowait: false };
+        let ended = exhausted
+            .iter()
+            .map(|consumer| self.channel.basic_cancel(consumer_tag(*consumer).into(), cancel));
+        try_join_all(ended).await?;
         if !self.foreign.is_empty() {
             tracing::warn!(
                 entries = self.foreign.len(),
