@@ -29,6 +29,7 @@ enum Bad {
     Insert,
     Claim,
     Report,
+    Advance,
     Due,
 }
 
@@ -77,6 +78,7 @@ impl MessageStore for Poisoned {
     }
 
     async fn advance(&self, batch: &[Transition]) -> Result<Vec<Advanced>> {
+        assert_ne!(self.bad, Bad::Advance, "a bug of the backend");
         let reports = batch.iter().filter(|transition| matches!(transition.change, Change::Reported(_)));
         self.check(Bad::Report, reports.map(|transition| transition.id))?;
         self.inner.advance(batch).await
@@ -229,6 +231,18 @@ async fn a_report_that_cannot_be_stored_is_set_aside_alone() {
     while !matches!(phone.command().await, Some(Command::Send { .. })) {}
     phone.report(next, ReportState::Sent).await.expect("heard");
     setup.reaches(next, State::Sent).await;
+}
+
+#[tokio::test]
+async fn that_nothing_can_be_written_down_any_more_is_told_of() {
+    let mut setup = setup(Bad::Advance).await;
+    let device = setup.device().await;
+    let mut phone = setup.transport.connect(device).await;
+    setup.handle.submit(vec![setup.message(ids()[0])]).await.expect("accepted");
+    assert!(matches!(phone.command().await, Some(Command::Send { .. })));
+    phone.report(ids()[0], ReportState::Sent).await.expect("heard");
+    let failed = tokio::time::timeout(Duration::from_secs(10), setup.running.failed()).await;
+    assert_eq!(failed.expect("within 10 s").kind(), ErrorKind::Internal);
 }
 
 #[tokio::test]

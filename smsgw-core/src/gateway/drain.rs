@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 
 use super::dispatched::Word;
 use super::intake::Submission;
+use super::writer::Request;
 use super::{
     Handle, Shared, broker_accounts, dispatch, dispatched, inbound, intake, pull, reconcile, retention,
-    statistics,
+    statistics, writer,
 };
 use crate::crash;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,12 +26,15 @@ pub struct Running {
     inbound: JoinSet<()>,
     // The one that ends when it is told to, after the last message was sent.
     words: JoinSet<()>,
+    // On its own to the end: whoever still sends when the gateway stops has something to write down.
+    writer: JoinSet<()>,
 }
 
 impl Running {
     pub(super) fn start(
         shared: Arc<Shared>,
         submissions: mpsc::Receiver<Submission>,
+        changes: mpsc::Receiver<Request>,
         held: mpsc::Receiver<Word>,
         inbox: Inbox,
     ) -> Self {
@@ -46,7 +50,9 @@ impl Running {
         inbound.spawn(inbound::run(shared.clone(), inbox));
         let mut words = JoinSet::new();
         words.spawn(dispatched::run(shared.clone(), held));
-        Self { handle: Handle(shared), stages, inbound, words }
+        let mut writer = JoinSet::new();
+        writer.spawn(writer::run(shared.store.clone(), changes));
+        Self { handle: Handle(shared), stages, inbound, words, writer }
     }
 
     /// What callers use.
@@ -63,6 +69,7 @@ impl Running {
         let (ended, hears) = tokio::select! {
             Some(ended) = self.stages.join_next() => (ended, true),
             Some(ended) = self.words.join_next() => (ended, true),
+            Some(ended) = self.writer.join_next() => (ended, true),
             Some(ended) = self.inbound.join_next() => (ended, false),
             else => return Error::new(ErrorKind::Closed, "gateway", "run"),
         };
@@ -115,5 +122,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.0.stop.cancel();
+        self.writer.detach_all();
     }
 }

@@ -149,9 +149,7 @@ impl Gateway {
     pub async fn start(self) -> Result<Running> {
         let inbox = self.shared.transport.open().await?;
         self.shared.audit.start();
-        // On its own to the end: whoever still sends when the gateway stops has something to write down.
-        tokio::spawn(writer::run(self.shared.store.clone(), self.changes));
-        Ok(Running::start(self.shared, self.submissions, self.words, inbox))
+        Ok(Running::start(self.shared, self.submissions, self.changes, self.words, inbox))
     }
 }
 

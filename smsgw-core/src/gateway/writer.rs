@@ -5,8 +5,10 @@
 //! batch, a message is read and written once, whatever became of it meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use super::retry::is_poison;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +17,10 @@ use crate::store::{Advanced, Store};
 
 /// Transitions of one write, unless one caller has more.
 const BATCH: usize = 1_000;
+/// What a timer can do: a store that is faster than that is not kept waiting.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+/// What nobody who waits for a state would notice.
+const LONGEST_REST: Duration = Duration::from_millis(20);
 /// Callers that wait. More of them wait for a place.
 const WAITING: usize = 256;
 
@@ -49,8 +55,13 @@ impl Writer {
 }
 
 /// Writes until the gateway is gone.
+///
+/// A store that is busy gets as much time for itself as it has taken, so that the next batch is larger: what it pays for
+/// each write and each sync of the disk, it pays less often, and new messages find it free.
 pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Request>) {
+    let mut rested_at = Instant::now();
     while let Some(first) = requests.recv().await {
+        sleep_until(rested_at).await;
         let mut size = first.transitions.len();
         let mut batch = vec![first];
         while size < BATCH {
@@ -58,8 +69,15 @@ pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Requ
             size += next.transitions.len();
             batch.push(next);
         }
+        let begun = Instant::now();
         write(&*store, batch).await;
+        rested_at = Instant::now() + rest_after(begun.elapsed());
     }
+}
+
+/// How long no write follows one that has taken `span`.
+fn rest_after(span: Duration) -> Duration {
+    if span < SHORTEST_REST { Duration::ZERO } else { span.min(LONGEST_REST) }
 }
 
 async fn write(store: &dyn Store, requests: Vec<Request>) {
