@@ -23,11 +23,15 @@ pub(super) const SEEN: &str = "SELECT e.message, e.report \
      FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS v (message, report) \
      JOIN message_events AS e ON e.message = v.message AND e.report = v.report";
 
+/// What devices were given and are to report: what is looked at by itself, and what came in a batch that is still leased.
 pub(super) const DISPATCHED: &str = concat!(
     "SELECT ",
     head_columns!(),
     " FROM messages AS m WHERE m.state = 'dispatched' AND m.look_at IS NOT NULL \
-     AND m.device = ANY ((SELECT $1::uuid[])::uuid[])"
+     AND m.device = ANY ((SELECT $1::uuid[])::uuid[]) UNION ALL SELECT ",
+    head_columns!(),
+    " FROM messages AS m WHERE m.state = 'dispatched' AND m.look_at IS NULL AND m.check_at IS NOT NULL \
+     AND m.device = ANY ((SELECT $1::uuid[])::uuid[]) AND m.created_at >= (SELECT min(since) FROM message_leases)"
 );
 
 type Heads = HashMap<MessageId, Held>;

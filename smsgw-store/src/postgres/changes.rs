@@ -20,8 +20,8 @@ use crate::looks::looks;
 /// Rows come and are locked in the order of their ids, so that two writers of the same ones wait for each other and
 /// never both. Lists are hidden from the planner behind `(SELECT …)`: however long they are, it looks up each id in the
 /// index. The `IS TRUE` keeps it from joining two lists, which it thinks are short, by going through one for each entry
-/// of the other. An early time to look at a message is left as it is: it is not worth a change of the index. One that
-/// nobody looks after any more is over since the first time that this was so.
+/// of the other. An early time to look at a message is left as it is, in its row or in that of its batch: it is not worth a
+/// change of the index. One that nobody looks after any more is over since the first time that this was so.
 pub(super) const WRITE: &str = concat!(
     "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
@@ -31,7 +31,9 @@ pub(super) const WRITE: &str = concat!(
      delivered_at, failure_code, failure_detail, failures)), \
      changed AS (UPDATE messages AS m SET version = m.version + 1, state = v.state, reason = v.reason, \
      device = v.device, epoch = v.epoch, due_at = coalesce(v.due_at, m.due_at), check_at = v.check_at, \
-     look_at = CASE WHEN m.look_at > $15 AND m.look_at <= v.check_at THEN m.look_at ELSE v.check_at END, \
+     look_at = CASE WHEN m.look_at > $15 AND m.look_at <= v.check_at THEN m.look_at \
+     WHEN m.look_at IS NULL AND m.check_at IS NOT NULL AND m.leased_until > $15 AND m.leased_until <= v.check_at \
+     THEN NULL ELSE v.check_at END, \
      requeue_at = v.requeue_at, waits_for = v.waits_for, sent_at = coalesce(v.sent_at, m.sent_at), \
      delivered_at = coalesce(v.delivered_at, m.delivered_at), failure_code = v.failure_code, \
      failure_detail = CASE WHEN m.erased_at IS NULL THEN v.failure_detail END, failures = v.failures, \

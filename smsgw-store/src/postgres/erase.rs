@@ -14,9 +14,16 @@ use super::rows::{limit, owned};
 use super::{ROUNDS, contended};
 use crate::erased::of_recipient;
 
-/// Messages that were over before $1, those first that were over first: at most $2.
-pub(super) const ENDED: &str = "SELECT id, version, recipient FROM messages \
-     WHERE ended_at < $1 AND erased_at IS NULL ORDER BY ended_at LIMIT $2";
+/// Messages that may have been over before $1, with when they were: at most $2.
+pub(super) const KEPT: &str = "SELECT id, version, recipient, ended_at FROM messages \
+     WHERE kept_since < $1 AND erased_at IS NULL ORDER BY kept_since LIMIT $2";
+
+/// Messages that are not over, or not since before $2: has them looked at when they may have been over long enough. It is no
+/// change that others must know of.
+pub(super) const KEEP: &str = "UPDATE messages AS m \
+     SET kept_since = coalesce(m.ended_at, greatest($2, (SELECT smsgw_now()))) \
+     FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT $1::uuid[])::uuid[]) \
+     ORDER BY m.id FOR UPDATE OF m SKIP LOCKED) AS v WHERE m.id = v.id";
 
 /// One message, whether it is over, and whether it is erased.
 pub(super) const ONE: &str = "SELECT id, version, recipient, ended_at IS NOT NULL, erased_at IS NOT NULL \
@@ -50,17 +57,32 @@ pub(super) async fn erase(
 ) -> sqlx::Result<usize> {
     let mut erased = 0;
     for _ in 0..ROUNDS {
-        let oldest = sqlx::query_as(ENDED).bind(before.as_micros()).bind(limit(max - erased));
-        let rows: Vec<(Uuid, i32, String)> = oldest.fetch_all(&mut *conn).await?;
-        let count = rows.len();
-        let done = write(&mut *conn, rows, pseudonyms).await?;
+        let room = max - erased;
+        let oldest = sqlx::query_as(KEPT).bind(before.as_micros()).bind(limit(room));
+        let rows: Vec<(Uuid, i32, String, Option<i64>)> = oldest.fetch_all(&mut *conn).await?;
+        let looked_at = rows.len();
+        let (over, open): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|(.., ended_at)| ended_at.is_some_and(|ended_at| ended_at < before.as_micros()));
+        keep(&mut *conn, open.into_iter().map(|(id, ..)| id).collect(), before).await?;
+        let over: Vec<_> =
+            over.into_iter().map(|(id, version, recipient, _)| (id, version, recipient)).collect();
+        let count = over.len();
+        let done = write(&mut *conn, over, pseudonyms).await?;
         erased += done;
-        // Where others were faster, there may be more behind what they took.
-        if done == count {
+        // Where others were faster, there may be more behind what they took; so there may be behind those that are not over.
+        if erased == max || looked_at < room && done == count {
             break;
         }
     }
     Ok(erased)
+}
+
+async fn keep(conn: &mut PgConnection, ids: Vec<Uuid>, before: Timestamp) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(KEEP).bind(ids).bind(before.as_micros()).execute(conn).await.map(drop)
 }
 
 /// Erases one message of `account`, if it is over.

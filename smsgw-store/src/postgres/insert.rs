@@ -16,7 +16,7 @@ use crate::known::Known;
 
 /// Adds messages, their first events and their keys, or nothing where one of them is there. A message that is checked
 /// at no time has a lease, or is queued: then it may be pushed again after $18 microseconds, and is looked at at the end of
-/// its life.
+/// its life. When the leased ones are looked at is noted once for all of them: see `looks`.
 pub(super) const INSERT: &str = "WITH now AS MATERIALIZED (SELECT smsgw_now() AS at), \
      v AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::uuid[], $8::boolean[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], \
@@ -24,11 +24,14 @@ pub(super) const INSERT: &str = "WITH now AS MATERIALIZED (SELECT smsgw_now() AS
      reason, recipient, body, device, device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, \
      expires_at, check_at, lease)), \
      added AS (INSERT INTO messages (id, account, state, reason, recipient, body, device, device_fixed, sim, \
-     encoding, segments, priority, epoch, created_at, due_at, expires_at, check_at, look_at, requeue_at) \
+     encoding, segments, priority, epoch, created_at, kept_since, due_at, expires_at, check_at, look_at, leased_until, \
+     requeue_at) \
      SELECT v.id, account, state, reason, recipient, body, device, device_fixed, sim, encoding, segments, \
-     priority, epoch, created_at, due_at, expires_at, coalesce(check_at, now.at + lease, expires_at), \
-     coalesce(check_at, now.at + lease, expires_at), \
+     priority, epoch, created_at, created_at, due_at, expires_at, coalesce(now.at + lease, check_at, expires_at), \
+     CASE WHEN lease IS NULL THEN coalesce(check_at, expires_at) END, now.at + lease, \
      CASE WHEN check_at IS NULL AND lease IS NULL THEN now.at + $18 END FROM v, now), \
+     leased AS (INSERT INTO message_leases (look_at, since, ids) SELECT now.at + lease, min(created_at), array_agg(id) \
+     FROM v, now WHERE lease IS NOT NULL GROUP BY now.at, lease), \
      keyed AS (INSERT INTO idempotency (account, key, message, fingerprint) \
      SELECT * FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::bytea[])) \
      INSERT INTO message_events (message, at, state, attempt, device, reason, applied) \

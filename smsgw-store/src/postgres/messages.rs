@@ -34,22 +34,26 @@ pub(super) const HISTORY: &str = "SELECT e.at, e.state, e.attempt, e.device, e.r
      ORDER BY e.seq";
 
 /// A page: $1 account, $2 not before, $3 and $4 the place it ends before, $5 state, $6 recipient, $7 device, $8 limit.
-pub(super) const PAGE: &str = concat!(
-    "SELECT ",
-    message_columns!(),
-    " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) \
-     AND ($5::text IS NULL OR m.state = $5) AND ($6::text IS NULL OR m.recipient = $6) \
-     AND ($7::uuid IS NULL OR m.device = $7) ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
-);
+macro_rules! page {
+    ($of:literal) => {
+        concat!(
+            "SELECT ",
+            message_columns!(),
+            " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) AND ",
+            $of,
+            " AND ($6::text IS NULL OR m.recipient = $6) ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
+        )
+    };
+}
+
+pub(super) const PAGE: &str =
+    page!("($5::text IS NULL OR m.state = $5) AND ($7::uuid IS NULL OR m.device = $7)");
 
 /// The same page, where $5 is a bad end.
-pub(super) const BAD_ENDS: &str = concat!(
-    "SELECT ",
-    message_columns!(),
-    " FROM messages AS m WHERE m.account = $1 AND m.created_at >= $2 AND (m.created_at, m.id) < ($3, $4) \
-     AND m.bad_end = $5 AND ($6::text IS NULL OR m.recipient = $6) AND ($7::uuid IS NULL OR m.device = $7) \
-     ORDER BY m.created_at DESC, m.id DESC LIMIT $8"
-);
+pub(super) const BAD_ENDS: &str = page!("m.bad_end = $5 AND ($7::uuid IS NULL OR m.device = $7)");
+
+/// The same page, where there is a device.
+pub(super) const OF_DEVICE: &str = page!("($5::text IS NULL OR m.state = $5) AND m.device = $7");
 
 #[async_trait]
 impl MessageStore for PostgresStore {
@@ -176,7 +180,12 @@ impl MessageStore for PostgresStore {
         let first_of = |at| Cursor { at, id: Uuid::nil() };
         let end = [query.until.map(first_of), query.after].into_iter().flatten().min();
         let MessageQuery { account, state, to, device, from, limit: most, .. } = query.clone();
-        let sql = if state.is_some_and(is_bad_end) { BAD_ENDS } else { PAGE };
+        // What fewer have: ends are bad more rarely than devices are busy.
+        let sql = match (state, device) {
+            (Some(state), _) if is_bad_end(state) => BAD_ENDS,
+            (_, Some(_)) => OF_DEVICE,
+            _ => PAGE,
+        };
         let rows = self
             .run("messages", move |conn| {
                 Box::pin(async move {

@@ -10,6 +10,8 @@ mod config;
 mod devices;
 mod due;
 mod erase;
+#[cfg(test)]
+mod hot_path;
 mod inbox;
 mod insert;
 mod keys;

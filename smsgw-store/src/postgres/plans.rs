@@ -20,6 +20,9 @@ const ROWS: &str = "
         CASE i % 4 WHEN 0 THEN 'queued' WHEN 2 THEN 'dispatched' ELSE 'sent' END, 'gsm7', '+5351234567', 'hola',
         CASE WHEN i % 2 = 1 THEN i END
     FROM generate_series(1, 100000) AS i;
+    UPDATE messages SET kept_since = created_at;
+    INSERT INTO message_leases SELECT i, i, ARRAY(SELECT md5(j::text)::uuid FROM generate_series(i * 10, i * 10 + 9) AS j)
+    FROM generate_series(1, 10000) AS i;
     INSERT INTO message_events (message, at, state, attempt, applied, report)
     SELECT md5(i::text)::uuid, i, 'sent', 1, true, md5('r' || i)::uuid FROM generate_series(1, 100000) AS i;
     INSERT INTO idempotency SELECT md5('a' || i % 10)::uuid, i::text, md5(i::text)::uuid, '' FROM generate_series(1, 20000) AS i;
@@ -48,10 +51,15 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (insert::FORGET, "idempotency_age", true),
         (claim::TO_CLAIM, "messages_pkey", true),
         (claim::WAITING, "messages_waiting", true),
+        (claim::LINES, "messages_waiting", true),
         (advance::HEADS, "messages_pkey", true),
         (advance::SEEN, "message_events_report", true),
         (advance::DISPATCHED, "messages_device", true),
+        (advance::DISPATCHED, "messages_of_device", true),
+        (advance::DISPATCHED, "message_leases_since", true),
         (changes::WRITE, "messages_pkey", true),
+        (due::LEASES_OVER, "message_leases_look", false),
+        (due::LEASES_OVER, "messages_pkey", false),
         (due::TO_CHECK, "messages_look", true),
         (due::TO_REQUEUE, "messages_requeue", true),
         (due::CHECK_AGAIN, "messages_pkey", false),
@@ -60,6 +68,7 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (messages::HISTORY, "message_events_report", false),
         (messages::PAGE, "messages_newest", true),
         (messages::BAD_ENDS, "messages_bad_ends", true),
+        (messages::OF_DEVICE, "messages_of_device", false),
         (devices::BY_ID, "devices_pkey", true),
         (devices::PAGE, "devices_newest", true),
         (devices::TOUCH, "devices_pkey", false),
@@ -69,7 +78,8 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (keys::RESEAL, "device_keys_pkey", false),
         (inbox::PAGE, "inbox_newest", true),
         (accounts::ONE, "accounts_pkey", true),
-        (erase::ENDED, "messages_ended", true),
+        (erase::KEPT, "messages_kept", true),
+        (erase::KEEP, "messages_pkey", false),
         (erase::ONE, "messages_pkey", true),
         (erase::ERASE, "messages_pkey", false),
         (erase::RECEIVED, "inbox_kept", true),

@@ -2,24 +2,34 @@
 //! and [`MessageStore::advance`](crate::store::MessageStore::advance) of messages that another gateway has changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StoreFixture;
-use super::ground::{Ground, LEASE, applied};
+use super::ground::{Ground, LEASE, MOMENT, RECHECK, SHORT, applied, set_aside};
 use crate::conformance::Stage;
 use crate::id::MessageId;
-use crate::state::{Change, Fence, Reason, ReportState, State, Transition};
+use crate::message::{Message, NewMessage};
+use crate::state::{Change, Fence, REPORT_GRACE, Reason, ReportState, State, Transition};
 use crate::store::{Advanced, Inserted, Insertion};
 
 /// A message that was inserted under the lease of who inserted it, for the first device.
 async fn born(ground: &Ground) -> MessageId {
-    let mut message = ground.message();
-    message.state = State::Sending;
-    message.device = Some(ground.device);
-    message.attempts = 1;
-    let id = message.id;
-    let row = Insertion { message, idempotency: None, lease: Some(LEASE) };
-    assert_eq!(ground.store.insert(&[row]).await.expect("insert"), [Inserted::New]);
+    let [id] = born_together(ground, [ground.request()]).await;
     id
+}
+
+/// The same of several that are inserted at once.
+async fn born_together<const N: usize>(ground: &Ground, requests: [NewMessage; N]) -> [MessageId; N] {
+    let messages = requests.map(|request| Message {
+        state: State::Sending,
+        device: Some(ground.device),
+        attempts: 1,
+        ..ground.accept(request)
+    });
+    let ids = messages.each_ref().map(|message| message.id);
+    let rows = messages.map(|message| Insertion { message, idempotency: None, lease: Some(LEASE) });
+    assert_eq!(ground.store.insert(&rows).await.expect("insert"), [const { Inserted::New }; N]);
+    ids
 }
 
 pub(super) async fn born_claimed_is_claimed(stage: &Stage<dyn StoreFixture>) {
@@ -46,6 +56,37 @@ pub(super) async fn born_claimed_is_due_after_its_lease(stage: &Stage<dyn StoreF
     assert_eq!(ground.dispatch(id, 1).await, Advanced::Stale, "its first owner is late");
     let claimed = ground.claim(id).await.expect("free again");
     assert_eq!(claimed.attempts, 2);
+}
+
+pub(super) async fn born_claimed_is_looked_at_in_its_time_whatever_becomes_of_it(
+    stage: &Stage<dyn StoreFixture>,
+) {
+    let ground = Ground::new(stage).await;
+    let short = || NewMessage { ttl: SHORT, ..ground.request() };
+    let requests = [ground.request(), ground.request(), short(), short(), ground.request()];
+    let [soon, late, acknowledged, aside, sent] = born_together(&ground, requests).await;
+    // Its time may come before the end of its lease or after it.
+    applied(ground.dispatch(soon, 1).await);
+    let recheck = Some(Duration::from_secs(10));
+    applied(ground.advance(late, Fence::Epoch(1), Change::Dispatched { recheck }).await);
+    applied(ground.dispatch(acknowledged, 1).await);
+    applied(ground.report(acknowledged, ReportState::Acknowledged).await);
+    applied(ground.advance(aside, Fence::Epoch(1), set_aside(true)).await);
+    applied(ground.report(sent, ReportState::Sent).await);
+
+    ground.elapse(RECHECK).await;
+    assert_eq!(ground.due_ids(false).await, [soon]);
+    ground.elapse(LEASE - RECHECK + MOMENT).await;
+    assert_eq!(ground.due(false).await, (vec![], vec![]), "the end of the lease ends nothing");
+    ground.elapse(SHORT).await;
+    assert_eq!(ground.due_ids(false).await, []);
+    assert_eq!(ground.state(aside).await, State::Expired);
+    ground.elapse(Duration::from_secs(10)).await;
+    assert_eq!(ground.due_ids(false).await, [late]);
+    ground.elapse(REPORT_GRACE).await;
+    ground.due(false).await;
+    assert_eq!(ground.state(acknowledged).await, State::Expired);
+    assert_eq!(ground.state(sent).await, State::Sent);
 }
 
 pub(super) async fn what_another_gateway_has_written_counts(stage: &Stage<dyn StoreFixture>) {

@@ -1,7 +1,7 @@
 //! What stores promise of texts and numbers that are to be erased.
 
 use super::StoreFixture;
-use super::ground::{Ground, MOMENT};
+use super::ground::{Ground, MOMENT, applied};
 use super::inbox;
 use crate::conformance::Stage;
 use crate::id::MessageId;
@@ -45,6 +45,12 @@ pub(super) async fn what_is_over_is_erased(stage: &Stage<dyn StoreFixture>) {
         );
     }
     assert_eq!(ground.store.erase(moment, 10, &pseudonyms()).await.expect("erase"), 0, "each once");
+    // What was looked at before it was over is found when it is.
+    applied(ground.report(open, ReportState::Unknown).await);
+    ground.elapse(MOMENT).await;
+    assert_eq!(ground.store.erase(moment, 10, &pseudonyms()).await.expect("erase"), 0, "not for long enough");
+    assert_eq!(ground.store.erase(ground.now(), 10, &pseudonyms()).await.expect("erase"), 2);
+    assert_eq!(ground.read(open).await.body.expose(), "");
 }
 
 pub(super) async fn erasing_goes_on_where_it_stopped(stage: &Stage<dyn StoreFixture>) {

@@ -105,6 +105,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
         born:
             born_claimed_is_claimed,
             born_claimed_is_due_after_its_lease,
+            born_claimed_is_looked_at_in_its_time_whatever_becomes_of_it,
             what_another_gateway_has_written_counts;
         advance:
             old_epoch_changes_nothing,

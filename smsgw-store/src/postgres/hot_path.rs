@@ -1,0 +1,77 @@
+//! What the way of most messages costs in PostgreSQL: from being sent at once to the report of their device no index changes.
+
+use std::time::Duration;
+
+use smsgw_core::id::{DeviceId, IdSource, MessageId};
+use smsgw_core::message::{Body, Message, NewMessage};
+use smsgw_core::state::{Change, Fence, Report, ReportState, State, Transition};
+use smsgw_core::store::{Advanced, Inserted, Insertion, MessageStore, Store};
+use smsgw_core::time::{Clock, SystemClock};
+use smsgw_test_support::Postgres;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use super::{PostgresConfig, PostgresStore};
+
+const LEASE: Duration = Duration::from_secs(30);
+const MESSAGES: usize = 200;
+
+fn born(ids: &IdSource, device: DeviceId) -> Insertion {
+    let now = SystemClock.now();
+    let new = NewMessage::new(
+        Uuid::from_u128(1).into(),
+        "+5351234567".parse().expect("a number"),
+        Body::new("hola").expect("a body"),
+    );
+    let message = Message {
+        state: State::Sending,
+        device: Some(device),
+        attempts: 1,
+        ..new.accept(ids.next(now), now)
+    };
+    Insertion { message, idempotency: None, lease: Some(LEASE) }
+}
+
+#[tokio::test]
+async fn what_is_sent_at_once_changes_no_index() {
+    let server = match Postgres::start() {
+        Ok(server) => server,
+        Err(missing) => {
+            let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
+            assert!(!required.contains("postgres"), "{missing:?}");
+            return;
+        }
+    };
+    let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
+    let (ids, device) = (IdSource::new(), Uuid::from_u128(2).into());
+    let rows: Vec<_> = (0..MESSAGES).map(|_| born(&ids, device)).collect();
+    assert_eq!(store.insert(&rows).await.expect("insert"), vec![Inserted::New; MESSAGES]);
+    let reported = |state| {
+        let report = Report { id: ids.next(SystemClock.now()), state, failure: None, attempt: None };
+        (Fence::Device(device), Change::Reported(report))
+    };
+    let changes: [&dyn Fn() -> (Fence, Change); 4] = [
+        &|| (Fence::Epoch(1), Change::Dispatched { recheck: Some(LEASE) }),
+        &|| reported(ReportState::Acknowledged),
+        &|| reported(ReportState::Sent),
+        &|| reported(ReportState::Delivered),
+    ];
+    for change in changes {
+        let by = |id: MessageId| {
+            let (fence, change) = change();
+            Transition { id, fence, change }
+        };
+        let batch: Vec<_> = rows.iter().map(|row| by(row.message.id)).collect();
+        let outcomes = store.advance(&batch).await.expect("advance");
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Advanced::Applied(_))), "{outcomes:?}");
+    }
+    // With its last connection a server counts what it has seen.
+    store.close().await.expect("close");
+    let mut conn = PgConnection::connect(&server.url()).await.expect("the server");
+    let counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'messages'";
+    let (changed, hot): (i64, i64) = sqlx::query_as(counts).fetch_one(&mut conn).await.expect("counts");
+    assert_eq!(changed, 4 * i64::try_from(MESSAGES).expect("few"));
+    // Where a page is full of what nobody has cleared away yet, the next version lies on another one.
+    assert!(hot * 10 > changed * 9, "{hot} of {changed} changes left all indexes alone");
+}
