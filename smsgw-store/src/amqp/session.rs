@@ -94,11 +94,11 @@ impl Session {
         if taken.len() < max {
             self.open(1, max - taken.len()).await?;
             self.catch_up().await?;
-            for line in 0..LINES.len() {
-                self.hand_over(line, max, &mut taken);
-            }
         }
         self.put_away().await?;
+        for line in 0..LINES.len() {
+            self.hand_over(line, max, &mut taken);
+        }
         Ok(taken)
     }
 
@@ -147,7 +147,9 @@ impl Session {
     /// back when the channel is closed, so a session that was retired must be closed once it is settled.
     pub(super) async fn retire(&mut self) -> lapin::Result<()> {
         self.pull()?;
-        let unwanted: Vec<u64> = self.lines.iter().flat_map(|line| line.arrived.keys().copied()).collect();
+        let arrived = self.lines.iter().flat_map(|line| line.arrived.keys().copied());
+        let mut unwanted: Vec<_> = arrived.map(|tag| (tag, Settlement::Release)).collect();
+        unwanted.extend(self.foreign.drain(..).map(|tag| (tag, Settlement::Done)));
         for line in &mut self.lines {
             line.arrived.clear();
             line.deliveries.clear();
@@ -156,7 +158,6 @@ impl Session {
                 self.channel.basic_cancel(consumer_tag(consumer).into(), cancel).await?;
             }
         }
-        let unwanted: Vec<_> = unwanted.into_iter().map(|tag| (tag, Settlement::Release)).collect();
         self.settle(&unwanted).await.map(drop)
     }
 
@@ -257,7 +258,8 @@ impl Session {
         }
     }
 
-    /// Ends consumers that have been given what was asked of them, and removes what is no job.
+    /// Ends consumers that have been given what was asked of them, takes in what they were given beyond that, and removes
+    /// what is no job.
     async fn put_away(&mut self) -> lapin::Result<()> {
         let mut exhausted = Vec::new();
         for line in &mut self.lines {
@@ -274,6 +276,7 @@ impl Session {
             .iter()
             .map(|consumer| self.channel.basic_cancel(consumer_tag(*consumer).into(), cancel));
         try_join_all(ended).await?;
+        self.pull()?;
         if !self.foreign.is_empty() {
             tracing::warn!(
                 entries = self.foreign.len(),
