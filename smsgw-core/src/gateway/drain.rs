@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::dispatched::Word;
 use super::intake::Submission;
@@ -80,12 +80,7 @@ impl Running {
         {
             return error;
         }
-        let error =
-            Error::new(ErrorKind::Internal, "gateway", "run").with_detail("a stage of the gateway has ended");
-        match ended {
-            Ok(()) => error,
-            Err(panic) => error.with_source(panic),
-        }
+        ended_early(ended)
     }
 
     /// Accepts nothing more, finishes what is under way, and closes the backends: transport, queue, store.
@@ -115,7 +110,19 @@ impl Running {
         let queue = shared.queue.close().await;
         shared.audit.flush().await;
         let store = shared.store.close().await;
-        transport.and(queue).and(store)
+        // It goes on as long as anybody may have something to write.
+        let writer = self.writer.try_join_next().map_or(Ok(()), |ended| Err(ended_early(ended)));
+        writer.and(transport).and(queue).and(store)
+    }
+}
+
+/// Of a stage that was not to end.
+fn ended_early(ended: std::result::Result<(), JoinError>) -> Error {
+    let error =
+        Error::new(ErrorKind::Internal, "gateway", "run").with_detail("a stage of the gateway has ended");
+    match ended {
+        Ok(()) => error,
+        Err(panic) => error.with_source(panic),
     }
 }
 
