@@ -15,13 +15,11 @@ CREATE INDEX message_leases_look ON message_leases (look_at);
 CREATE INDEX message_leases_since ON message_leases (since);
 
 -- leased_until: when the batch that a message came in is looked at; nothing more to say once that was.
--- kept_since: since when it is kept, for all that is known: never later than ended_at.
+-- kept_since: since when it is kept, where somebody has found that it is not since it was made; never later than ended_at.
 ALTER TABLE messages
     ADD COLUMN leased_until bigint,
-    ADD COLUMN kept_since bigint NOT NULL DEFAULT 0;
-
-UPDATE messages SET kept_since = coalesce(ended_at, created_at);
+    ADD COLUMN kept_since bigint;
 
 DROP INDEX messages_ended;
-CREATE INDEX messages_kept ON messages (kept_since) WHERE erased_at IS NULL;
+CREATE INDEX messages_kept ON messages ((coalesce(kept_since, created_at))) WHERE erased_at IS NULL;
 CREATE INDEX messages_of_device ON messages (device, created_at DESC, id DESC) WHERE device IS NOT NULL;

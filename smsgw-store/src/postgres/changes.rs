@@ -11,7 +11,6 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::rows::{Held, device_uuid, epoch_code};
-use crate::bad_ends::bad_ends;
 use crate::looks::looks;
 
 /// Writes heads and events of the messages whose rows are still the versions that were decided about, and answers the
@@ -22,8 +21,7 @@ use crate::looks::looks;
 /// index. The `IS TRUE` keeps it from joining two lists, which it thinks are short, by going through one for each entry
 /// of the other. An early time to look at a message is left as it is, in its row or in that of its batch: it is not worth a
 /// change of the index. One that nobody looks after any more is over since the first time that this was so.
-pub(super) const WRITE: &str = concat!(
-    "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
+pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
      (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::uuid[]), \
      (SELECT $11::bigint[]), (SELECT $12::bigint[]), (SELECT $13::text[]), (SELECT $14::text[]), (SELECT $24::int[])) \
@@ -37,10 +35,7 @@ pub(super) const WRITE: &str = concat!(
      requeue_at = v.requeue_at, waits_for = v.waits_for, sent_at = coalesce(v.sent_at, m.sent_at), \
      delivered_at = coalesce(v.delivered_at, m.delivered_at), failure_code = v.failure_code, \
      failure_detail = CASE WHEN m.erased_at IS NULL THEN v.failure_detail END, failures = v.failures, \
-     ended_at = CASE WHEN v.check_at IS NULL THEN coalesce(m.ended_at, $15) END, \
-     bad_end = CASE WHEN v.state IN ",
-    bad_ends!(),
-    " THEN v.state END FROM v \
+     ended_at = CASE WHEN v.check_at IS NULL THEN coalesce(m.ended_at, $15) END FROM v \
      WHERE m.id = v.id AND m.version = v.version AND v.state IS NOT NULL RETURNING m.id), \
      held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT m.id FROM v JOIN messages AS m \
      ON m.id = v.id AND m.version = v.version WHERE v.state IS NULL), \
@@ -50,8 +45,7 @@ pub(super) const WRITE: &str = concat!(
      (SELECT $20::text[]), (SELECT $21::text[]), (SELECT $22::boolean[]), (SELECT $23::uuid[])) \
      AS e (message, state, attempt, device, reason, code, applied, report) \
      WHERE (e.message IN (SELECT id FROM held)) IS TRUE) \
-     SELECT id FROM v WHERE (id IN (SELECT id FROM held)) IS NOT TRUE"
-);
+     SELECT id FROM v WHERE (id IN (SELECT id FROM held)) IS NOT TRUE";
 
 /// Changes of one operation: messages as they become, and the events on their way there.
 pub(super) struct Changes {

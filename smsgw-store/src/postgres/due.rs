@@ -8,15 +8,17 @@ use sqlx::postgres::PgConnection;
 use super::changes::Changes;
 use super::rows::{Held, head_columns, limit, uuids};
 
-/// Batches that were leased when they were added, and are to be looked at. At most $1: says how many. Those of their
-/// messages that still want to be looked at are so by themselves from now on. It is no change that others must know of.
-pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(SELECT ctid \
-     FROM message_leases WHERE look_at <= (SELECT smsgw_now()) ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED)) \
-     RETURNING ids), \
+/// Batches that were leased when they were added, and are to be looked at: at most $1, and no more once they have $2
+/// messages. Says how many of both. Those of their messages that still want to be looked at are so by themselves from now on.
+/// It is no change that others must know of.
+pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM ( \
+     SELECT l.ctid, sum(cardinality(l.ids)) OVER (ORDER BY l.look_at ROWS UNBOUNDED PRECEDING) - cardinality(l.ids) AS before \
+     FROM (SELECT ctid, look_at, ids FROM message_leases WHERE look_at <= (SELECT smsgw_now()) \
+     ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS l) AS l WHERE l.before < $2)) RETURNING ids), \
      noted AS (UPDATE messages AS m SET look_at = least(m.look_at, m.check_at), leased_until = NULL \
      FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT array_agg(v.id) FROM over, unnest(ids) AS v (id))::uuid[]) \
      AND m.check_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) AS v WHERE m.id = v.id) \
-     SELECT count(*) FROM over";
+     SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM over";
 
 /// $1 the limit.
 pub(super) const TO_CHECK: &str = concat!(
@@ -41,17 +43,21 @@ pub(super) const CHECK_AGAIN: &str = "UPDATE messages AS m SET check_at = v.chec
 
 /// Batches of one call.
 const LEASES: i64 = 64;
+/// And their messages: each may have to be changed, and a call must end in its time however many there are.
+const LEASED: i64 = 2_000;
 
 /// Looks after at most `query.max` messages.
 pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Result<Due> {
-    let over: i64 = sqlx::query_scalar(LEASES_OVER).bind(LEASES).fetch_one(&mut *conn).await?;
+    let over = sqlx::query_as(LEASES_OVER).bind(LEASES).bind(LEASED);
+    let (leases, leased): (i64, i64) = over.fetch_one(&mut *conn).await?;
     let (mut now, mut rows) = look(conn, TO_CHECK, query.max).await?;
     if query.requeue && rows.len() < query.max {
         let (later, more) = look(conn, TO_REQUEUE, query.max - rows.len()).await?;
         now = now.max(later);
         rows.extend(more);
     }
-    let mut due = Due { more: rows.len() >= query.max || over >= LEASES, ..Due::default() };
+    let mut due =
+        Due { more: rows.len() >= query.max || leases >= LEASES || leased >= LEASED, ..Due::default() };
     let mut changes = Changes::at(now);
     let mut again = Vec::new();
     for (mut held, check_at) in rows {

@@ -3,6 +3,8 @@
 //! Numbers are read as texts, and nothing else of a row is, so that no damage keeps a row from being erased. Of several
 //! that erase at once each waits for the others' rows in the order of their ids, and goes on with what they have left.
 
+use std::time::{Duration, Instant};
+
 use smsgw_core::id::{AccountId, MessageId};
 use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::store::Erased;
@@ -14,9 +16,12 @@ use super::rows::{limit, owned};
 use super::{ROUNDS, contended};
 use crate::erased::of_recipient;
 
+/// How long one call goes on: what is left is for the next.
+const ERASING: Duration = Duration::from_millis(800);
+
 /// Messages that may have been over before $1, with when they were: at most $2.
 pub(super) const KEPT: &str = "SELECT id, version, recipient, ended_at FROM messages \
-     WHERE kept_since < $1 AND erased_at IS NULL ORDER BY kept_since LIMIT $2";
+     WHERE coalesce(kept_since, created_at) < $1 AND erased_at IS NULL ORDER BY coalesce(kept_since, created_at) LIMIT $2";
 
 /// Messages that are not over, or not since before $2: has them looked at when they may have been over long enough. It is no
 /// change that others must know of.
@@ -55,23 +60,23 @@ pub(super) async fn erase(
     max: usize,
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<usize> {
-    let mut erased = 0;
-    for _ in 0..ROUNDS {
-        let room = max - erased;
-        let oldest = sqlx::query_as(KEPT).bind(before.as_micros()).bind(limit(room));
+    let (mut erased, begun) = (0, Instant::now());
+    // Where others were faster, there may be more behind what they took; so there may be behind what is not over.
+    while erased < max && begun.elapsed() < ERASING {
+        let oldest = sqlx::query_as(KEPT).bind(before.as_micros()).bind(limit(max));
         let rows: Vec<(Uuid, i32, String, Option<i64>)> = oldest.fetch_all(&mut *conn).await?;
-        let looked_at = rows.len();
-        let (over, open): (Vec<_>, Vec<_>) = rows
+        let is_last = rows.len() < max;
+        let (mut over, open): (Vec<_>, Vec<_>) = rows
             .into_iter()
             .partition(|(.., ended_at)| ended_at.is_some_and(|ended_at| ended_at < before.as_micros()));
         keep(&mut *conn, open.into_iter().map(|(id, ..)| id).collect(), before).await?;
+        over.truncate(max - erased);
         let over: Vec<_> =
             over.into_iter().map(|(id, version, recipient, _)| (id, version, recipient)).collect();
         let count = over.len();
         let done = write(&mut *conn, over, pseudonyms).await?;
         erased += done;
-        // Where others were faster, there may be more behind what they took; so there may be behind those that are not over.
-        if erased == max || looked_at < room && done == count {
+        if is_last && done == count {
             break;
         }
     }

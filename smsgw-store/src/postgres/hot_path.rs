@@ -1,11 +1,12 @@
 //! What the way of most messages costs in PostgreSQL: from being sent at once to the report of their device no index changes.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use smsgw_core::id::{DeviceId, IdSource, MessageId};
 use smsgw_core::message::{Body, Message, NewMessage};
 use smsgw_core::state::{Change, Fence, Report, ReportState, State, Transition};
-use smsgw_core::store::{Advanced, Inserted, Insertion, MessageStore, Store};
+use smsgw_core::store::{Advanced, DueQuery, Inserted, Insertion, MessageStore, Store};
 use smsgw_core::time::{Clock, SystemClock};
 use smsgw_test_support::Postgres;
 use sqlx::Connection;
@@ -17,7 +18,7 @@ use super::{PostgresConfig, PostgresStore};
 const LEASE: Duration = Duration::from_secs(30);
 const MESSAGES: usize = 200;
 
-fn born(ids: &IdSource, device: DeviceId) -> Insertion {
+fn born(ids: &IdSource, device: DeviceId, lease: Duration) -> Insertion {
     let now = SystemClock.now();
     let new = NewMessage::new(
         Uuid::from_u128(1).into(),
@@ -30,22 +31,23 @@ fn born(ids: &IdSource, device: DeviceId) -> Insertion {
         attempts: 1,
         ..new.accept(ids.next(now), now)
     };
-    Insertion { message, idempotency: None, lease: Some(LEASE) }
+    Insertion { message, idempotency: None, lease: Some(lease) }
+}
+
+fn server() -> Option<Postgres> {
+    let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
+    match Postgres::start() {
+        Err(missing) if required.contains("postgres") => panic!("{missing:?}"),
+        server => server.ok(),
+    }
 }
 
 #[tokio::test]
 async fn what_is_sent_at_once_changes_no_index() {
-    let server = match Postgres::start() {
-        Ok(server) => server,
-        Err(missing) => {
-            let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
-            assert!(!required.contains("postgres"), "{missing:?}");
-            return;
-        }
-    };
+    let Some(server) = server() else { return };
     let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
     let (ids, device) = (IdSource::new(), Uuid::from_u128(2).into());
-    let rows: Vec<_> = (0..MESSAGES).map(|_| born(&ids, device)).collect();
+    let rows: Vec<_> = (0..MESSAGES).map(|_| born(&ids, device, LEASE)).collect();
     assert_eq!(store.insert(&rows).await.expect("insert"), vec![Inserted::New; MESSAGES]);
     let reported = |state| {
         let report = Report { id: ids.next(SystemClock.now()), state, failure: None, attempt: None };
@@ -74,4 +76,29 @@ async fn what_is_sent_at_once_changes_no_index() {
     assert_eq!(changed, 4 * i64::try_from(MESSAGES).expect("few"));
     // Where a page is full of what nobody has cleared away yet, the next version lies on another one.
     assert!(hot * 10 > changed * 9, "{hot} of {changed} changes left all indexes alone");
+}
+
+#[tokio::test]
+async fn many_leases_that_end_together_are_looked_at_in_several_calls() {
+    let Some(server) = server() else { return };
+    let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
+    let (ids, device, lease) = (IdSource::new(), Uuid::from_u128(2).into(), Duration::from_millis(1));
+    let mut left = HashSet::new();
+    for _ in 0..5 {
+        let rows: Vec<_> = (0..1_000).map(|_| born(&ids, device, lease)).collect();
+        store.insert(&rows).await.expect("insert");
+        left.extend(rows.iter().map(|row| row.message.id));
+    }
+    tokio::time::sleep(lease * 10).await;
+    let mut calls = 0;
+    loop {
+        let due = store.due(DueQuery { max: 10_000, requeue: false }).await.expect("due");
+        calls += 1;
+        assert!(due.jobs.len() < 4_000, "{} in one call", due.jobs.len());
+        assert!(due.jobs.iter().all(|job| left.remove(&job.id)), "each once");
+        if !due.more {
+            break;
+        }
+    }
+    assert!(calls > 1 && left.is_empty(), "{} are left after {calls} calls", left.len());
 }

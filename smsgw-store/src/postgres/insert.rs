@@ -24,10 +24,10 @@ pub(super) const INSERT: &str = "WITH now AS MATERIALIZED (SELECT smsgw_now() AS
      reason, recipient, body, device, device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, \
      expires_at, check_at, lease)), \
      added AS (INSERT INTO messages (id, account, state, reason, recipient, body, device, device_fixed, sim, \
-     encoding, segments, priority, epoch, created_at, kept_since, due_at, expires_at, check_at, look_at, leased_until, \
+     encoding, segments, priority, epoch, created_at, due_at, expires_at, check_at, look_at, leased_until, \
      requeue_at) \
      SELECT v.id, account, state, reason, recipient, body, device, device_fixed, sim, encoding, segments, \
-     priority, epoch, created_at, created_at, due_at, expires_at, coalesce(now.at + lease, check_at, expires_at), \
+     priority, epoch, created_at, due_at, expires_at, coalesce(now.at + lease, check_at, expires_at), \
      CASE WHEN lease IS NULL THEN coalesce(check_at, expires_at) END, now.at + lease, \
      CASE WHEN check_at IS NULL AND lease IS NULL THEN now.at + $18 END FROM v, now), \
      leased AS (INSERT INTO message_leases (look_at, since, ids) SELECT now.at + lease, min(created_at), array_agg(id) \

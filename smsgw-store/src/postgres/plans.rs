@@ -20,7 +20,6 @@ const ROWS: &str = "
         CASE i % 4 WHEN 0 THEN 'queued' WHEN 2 THEN 'dispatched' ELSE 'sent' END, 'gsm7', '+5351234567', 'hola',
         CASE WHEN i % 2 = 1 THEN i END
     FROM generate_series(1, 100000) AS i;
-    UPDATE messages SET kept_since = created_at;
     INSERT INTO message_leases SELECT i, i, ARRAY(SELECT md5(j::text)::uuid FROM generate_series(i * 10, i * 10 + 9) AS j)
     FROM generate_series(1, 10000) AS i;
     INSERT INTO message_events (message, at, state, attempt, applied, report)
