@@ -17,7 +17,7 @@ use crate::store::{Advanced, Store};
 
 /// Transitions of one write, unless one caller has more.
 const BATCH: usize = 1_000;
-/// What a timer can do: a store that is faster than that is not kept waiting.
+/// What a timer can do: a store that is faster than that is not kept waiting, and no timer is set, which would round up.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 /// What nobody who waits for a state would notice.
 const LONGEST_REST: Duration = Duration::from_millis(20);
@@ -59,9 +59,11 @@ impl Writer {
 /// A store that is busy gets as much time for itself as it has taken, so that the next batch is larger: what it pays for
 /// each write and each sync of the disk, it pays less often, and new messages find it free.
 pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Request>) {
-    let mut rested_at = Instant::now();
+    let mut rest = None;
     while let Some(first) = requests.recv().await {
-        sleep_until(rested_at).await;
+        if let Some(until) = rest.take() {
+            sleep_until(until).await;
+        }
         let mut size = first.transitions.len();
         let mut batch = vec![first];
         while size < BATCH {
@@ -71,13 +73,13 @@ pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Requ
         }
         let begun = Instant::now();
         write(&*store, batch).await;
-        rested_at = Instant::now() + rest_after(begun.elapsed());
+        rest = rest_after(begun.elapsed()).map(|rest| Instant::now() + rest);
     }
 }
 
 /// How long no write follows one that has taken `span`.
-fn rest_after(span: Duration) -> Duration {
-    if span < SHORTEST_REST { Duration::ZERO } else { span.min(LONGEST_REST) }
+fn rest_after(span: Duration) -> Option<Duration> {
+    (span >= SHORTEST_REST).then(|| span.min(LONGEST_REST))
 }
 
 async fn write(store: &dyn Store, requests: Vec<Request>) {
@@ -107,5 +109,29 @@ async fn write(store: &dyn Store, requests: Vec<Request>) {
             }
         }
         Err(error) => requests.into_iter().for_each(|request| request.answer(Err(error.clone()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_store_is_not_kept_waiting() {
+        let (writer, requests) = Writer::new();
+        let _writing = tokio::spawn(run(Arc::new(MemoryStore::new()), requests));
+        let begun = Instant::now();
+        for _ in 0..100 {
+            writer.advance(Arc::from([])).await.expect("written");
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO, "no timer was set, which would have rounded up");
+    }
+
+    #[test]
+    fn a_slow_store_rests_as_long_as_it_has_worked_and_not_for_ever() {
+        assert_eq!(rest_after(Duration::from_micros(900)), None);
+        assert_eq!(rest_after(Duration::from_millis(5)), Some(Duration::from_millis(5)));
+        assert_eq!(rest_after(Duration::from_secs(1)), Some(LONGEST_REST));
     }
 }
