@@ -21,6 +21,8 @@ const BATCH: usize = 1_000;
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 /// What nobody who waits for a state would notice.
 const LONGEST_REST: Duration = Duration::from_millis(20);
+/// A batch that costs a store little for each transition: nothing is gained by waiting for more.
+const ENOUGH: usize = 256;
 /// Callers that wait. More of them wait for a place.
 const WAITING: usize = 256;
 
@@ -73,13 +75,13 @@ pub(super) async fn run(store: Arc<dyn Store>, mut requests: mpsc::Receiver<Requ
         }
         let begun = Instant::now();
         write(&*store, batch).await;
-        rest = rest_after(begun.elapsed()).map(|rest| Instant::now() + rest);
+        rest = rest_after(begun.elapsed(), size).map(|rest| Instant::now() + rest);
     }
 }
 
-/// How long no write follows one that has taken `span`.
-fn rest_after(span: Duration) -> Option<Duration> {
-    (span >= SHORTEST_REST).then(|| span.min(LONGEST_REST))
+/// How long no write follows one of so many transitions that has taken `span`.
+fn rest_after(span: Duration, size: usize) -> Option<Duration> {
+    (span >= SHORTEST_REST && size < ENOUGH).then(|| span.min(LONGEST_REST))
 }
 
 async fn write(store: &dyn Store, requests: Vec<Request>) {
@@ -130,8 +132,9 @@ mod tests {
 
     #[test]
     fn a_slow_store_rests_as_long_as_it_has_worked_and_not_for_ever() {
-        assert_eq!(rest_after(Duration::from_micros(900)), None);
-        assert_eq!(rest_after(Duration::from_millis(5)), Some(Duration::from_millis(5)));
-        assert_eq!(rest_after(Duration::from_secs(1)), Some(LONGEST_REST));
+        assert_eq!(rest_after(Duration::from_micros(900), 10), None);
+        assert_eq!(rest_after(Duration::from_millis(5), 10), Some(Duration::from_millis(5)));
+        assert_eq!(rest_after(Duration::from_secs(1), 10), Some(LONGEST_REST));
+        assert_eq!(rest_after(Duration::from_millis(5), ENOUGH), None, "that was a large batch");
     }
 }
