@@ -25,8 +25,9 @@ use tokio::sync::Semaphore;
 const BATCHES: [usize; 4] = [1, 16, 256, 1_000];
 const DEVICES: usize = 16;
 
-/// Messages on their way at most: what the broker has taken, and no device has heard.
-const UNDER_WAY: u32 = 8_192;
+/// Messages on their way at most: what the broker has taken, and no device has heard. All may be for one device, and neither
+/// the memory transport nor Mosquitto keeps more for one.
+const UNDER_WAY: u32 = 1_000;
 
 /// Devices that listen and say nothing.
 struct Listeners {
