@@ -3,12 +3,14 @@
 
 use smsgw_core::state::State;
 
-/// As a list in SQL.
+/// As a list in SQL. PostgreSQL has it in its schema, as a generated column.
+#[cfg(feature = "sqlite")]
 macro_rules! bad_ends {
     () => {
         "('undelivered', 'failed', 'expired', 'canceled', 'unknown')"
     };
 }
+#[cfg(feature = "sqlite")]
 pub(crate) use bad_ends;
 
 /// Whether it is one of them.
@@ -16,6 +18,7 @@ pub(crate) fn is_bad_end(state: State) -> bool {
     state.is_terminal() && state != State::Delivered
 }
 
+#[cfg(feature = "sqlite")]
 #[test]
 fn sql_has_the_same_list() {
     let listed: Vec<String> =
