@@ -7,6 +7,7 @@ use std::time::Duration;
 use smsgw_core::device::Protocol;
 use smsgw_core::gateway::{Gateway, Handle, NewDevice, Running, Submitted};
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
+use smsgw_core::layer::{Fault, FaultPlan};
 use smsgw_core::memory::{MemoryDevice, MemoryQueue, MemoryStore, MemoryTransport};
 use smsgw_core::message::{Body, NewMessage};
 use smsgw_core::state::{Reason, ReportState, State};
@@ -295,6 +296,50 @@ async fn the_same_id_or_key_again_sends_nothing_more() {
     new.body = Body::new("once").expect("a body");
     let again = setup.handle.submit(vec![new]).await.expect("submitted");
     assert!(matches!(&again[0], Submitted::Duplicate(earlier) if earlier.id == accepted.id));
+}
+
+#[tokio::test]
+async fn dropping_the_gateway_takes_no_answer_from_who_waits_for_one() {
+    let slow = FaultPlan { delay: 1.0, max_delay: Duration::from_secs(2), ..FaultPlan::default() };
+    let store = Arc::new(Fault::new(MemoryStore::new(), FaultPlan::default()));
+    let gateway = Gateway::builder(store.clone(), MemoryQueue::new(), MemoryTransport::new()).build();
+    let running = gateway.start().await.expect("starts");
+    let handle = running.handle();
+    let account = handle.ensure_account("test").await.expect("an account").id;
+    store.set_plan(slow);
+    let to = "+5351234567".parse().expect("a number");
+    let new = NewMessage::new(account, to, Body::new("late").expect("a body"));
+    let submit = tokio::spawn(async move { handle.submit(vec![new]).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(running);
+    let outcomes = submit.await.expect("no panic").expect("the write that had begun goes on");
+    assert!(matches!(outcomes[..], [Submitted::Accepted(_)]), "{outcomes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_one_at_a_time_wait_for_no_timer() {
+    const MESSAGES: usize = 5_000;
+    let setup = setup().await;
+    for _ in 0..64 {
+        setup.transport.connect_echo(setup.device().await, ReportState::Sent).await;
+    }
+    let mut changes = setup.handle.observe();
+    let begun = tokio::time::Instant::now();
+    let mut sent = 0;
+    for _ in 0..MESSAGES {
+        setup.submit("one", None).await;
+        while sent < MESSAGES {
+            match changes.try_recv() {
+                Ok(moved) => sent += usize::from(moved.to == State::Sent),
+                Err(_) => break,
+            }
+        }
+    }
+    while sent < MESSAGES {
+        sent += usize::from(changes.recv().await.expect("it keeps up").to == State::Sent);
+    }
+    // The time of this runtime goes on only where nothing else is to be done.
+    assert!(begun.elapsed() < Duration::from_millis(40), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::state::{Change, Fence, Transition};
 
 /// How long the device may take to say more.
 const HELD: Duration = Duration::from_millis(50);
-/// Batches that may be held: more wait to be taken.
-const BATCHES: usize = 1_024;
+/// Batches that may be held: more wait to be taken. Enough for 300,000 a second, of which each may be one message.
+const BATCHES: usize = 16_384;
 
 pub(super) enum Word {
     /// The broker took these at that moment.

@@ -129,6 +129,8 @@ fn ended_early(ended: std::result::Result<(), JoinError>) -> Error {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.0.stop.cancel();
+        // They end by themselves: a write that is under way has somebody who waits for its outcome.
+        self.stages.detach_all();
         self.writer.detach_all();
     }
 }

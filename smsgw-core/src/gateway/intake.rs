@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio_util::task::TaskTracker;
 
 use super::birth::Births;
 use super::retry::is_poison;
@@ -21,8 +20,6 @@ use crate::time::Timestamp;
 
 /// Rows of one write.
 const BATCH: usize = 1_000;
-/// Writes that overlap. Two of half the size would cost PostgreSQL a third more, and those who wait for them no less time.
-const COMMITS: usize = 1;
 /// Messages that wait to be committed. More are refused: the caller has them still, and memory stays flat.
 const BACKLOG: usize = 16_384;
 
@@ -185,10 +182,10 @@ fn fingerprint(new: &NewMessage) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Collects submissions into batches until the gateway stops and all who submitted have their answer.
+/// Commits submissions in batches until the gateway stops and all who submitted have their answer.
+///
+/// One write at a time: two of half the size would cost PostgreSQL a third more, and those who wait for them no less time.
 pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Submission>) {
-    let commits = Arc::new(Semaphore::new(COMMITS));
-    let tracker = TaskTracker::new();
     loop {
         let first = tokio::select! {
             // What was handed over before the stop is committed still.
@@ -199,9 +196,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Sub
                 submissions.recv().await
             }
         };
-        let Some(first) = first else { break };
-        // While this waits for an earlier write, submissions pile up: they are the batch.
-        let Ok(permit) = commits.clone().acquire_owned().await else { break };
+        let Some(first) = first else { return };
+        // What has piled up while the last write was under way.
         let mut size = first.rows.len();
         let mut batch = vec![first];
         while size < BATCH {
@@ -209,14 +205,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut submissions: mpsc::Receiver<Sub
             size += next.rows.len();
             batch.push(next);
         }
-        let shared = shared.clone();
-        tracker.spawn(async move {
-            commit(&shared, batch).await;
-            drop(permit);
-        });
+        commit(&shared, batch).await;
     }
-    tracker.close();
-    tracker.wait().await;
 }
 
 async fn commit(shared: &Arc<Shared>, mut batch: Vec<Submission>) {
