@@ -12,6 +12,10 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use rig::{Parts, Rig};
 use tokio::runtime::Runtime;
 
+/// That of the example gateway.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Messages that a gateway carries before it is made anew, empty: memory use stays flat.
 const ROUND: u64 = 50_000;
 const BATCHES: &[usize] = &[1, 16, 64, 256, 1_000];

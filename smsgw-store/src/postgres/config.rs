@@ -3,15 +3,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use smsgw_core::error::{Error, ErrorKind, Result};
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
 
 use super::classify::BACKEND;
+use super::connections::{TRIED_AFTER, is_well};
 
-/// Connections that have been idle for longer are tried before they are used: the server may have gone meanwhile.
-const TRIED_AFTER: Duration = Duration::from_millis(500);
-/// How long a trial may take before another connection is made.
-const TRIAL: Duration = Duration::from_millis(300);
 /// How long the server lets us be in the middle of a transaction and say nothing. Only schema changes take several
 /// statements; whoever dies there must not keep the others out.
 const IDLE_IN_TRANSACTION_MS: u32 = 10_000;
@@ -85,12 +82,7 @@ impl PostgresConfig {
             .acquire_timeout(Duration::from_millis(self.connect_timeout_ms.into()))
             .test_before_acquire(false)
             .before_acquire(|conn, used| {
-                Box::pin(async move {
-                    if used.idle_for < TRIED_AFTER {
-                        return Ok(true);
-                    }
-                    Ok(matches!(tokio::time::timeout(TRIAL, conn.ping()).await, Ok(Ok(()))))
-                })
+                Box::pin(async move { Ok(used.idle_for < TRIED_AFTER || is_well(conn).await) })
             });
         Ok(options.connect_lazy_with(self.options()?))
     }

@@ -7,6 +7,7 @@ mod changes;
 mod claim;
 mod classify;
 mod config;
+mod connections;
 mod devices;
 mod due;
 mod erase;

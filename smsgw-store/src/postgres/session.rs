@@ -16,6 +16,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::classify::{BACKEND, classify, is_broken, is_in_the_way, is_silence};
+use super::connections::Connections;
 use super::pulse::Pulse;
 
 /// How often a statement is tried that others were in the way of.
@@ -28,7 +29,7 @@ pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Sen
 /// A pool that several handles may share.
 #[derive(Debug)]
 struct Shared {
-    pool: PgPool,
+    connections: Connections,
     /// Whether the pool is ours to close.
     owned: bool,
     /// Handles that are not closed.
@@ -52,7 +53,8 @@ impl Session {
     /// The first handle on `pool`. The last one to close closes the pool where it is `owned`.
     pub(super) fn new(pool: PgPool, owned: bool, call_timeout: Duration) -> Self {
         let (handles, pulse) = (AtomicUsize::new(1), Pulse::new());
-        let shared = Arc::new(Shared { pool, owned, handles, pulse, call_timeout });
+        let connections = Connections::new(pool, owned);
+        let shared = Arc::new(Shared { connections, owned, handles, pulse, call_timeout });
         Self { shared, closed: AtomicBool::new(false), calls: Arc::default() }
     }
 
@@ -140,7 +142,8 @@ impl Session {
     /// Closes the pool, where this was the last of its handles and it is ours. After [`Session::stop`].
     pub(super) async fn close(&self) {
         if self.shared.owned && self.shared.handles.load(Ordering::SeqCst) == 0 {
-            self.shared.pool.close().await;
+            self.shared.connections.give_back();
+            self.shared.connections.pool().close().await;
         }
     }
 }
@@ -165,8 +168,9 @@ impl Shared {
 /// Ends when the server answers, or nobody wants to know any more.
 async fn ask_until_answered(shared: Weak<Shared>) {
     while let Some(shared) = shared.upgrade() {
-        let is_over = shared.pool.is_closed() || shared.handles.load(Ordering::SeqCst) == 0;
-        if is_over || shared.pulse.ask(&shared.pool, shared.call_timeout).await {
+        let pool = shared.connections.pool();
+        let is_over = pool.is_closed() || shared.handles.load(Ordering::SeqCst) == 0;
+        if is_over || shared.pulse.ask(pool, shared.call_timeout).await {
             return;
         }
         drop(shared);
@@ -193,22 +197,23 @@ where
     let mut tries = 0;
     loop {
         // In a box: it may have to connect, and all that this takes would be moved around with the task of each call.
-        let acquired = timeout_at(deadline, Box::pin(shared.pool.acquire())).await;
-        let mut conn = acquired.map_err(|_| silent())?.map_err(failed)?;
-        let error = match timeout_at(deadline, work(&mut conn)).await {
+        let taken = timeout_at(deadline, Box::pin(shared.connections.take())).await;
+        let mut lent = taken.map_err(|_| silent())?.map_err(failed)?;
+        let error = match timeout_at(deadline, work(lent.conn())).await {
             Ok(Ok(done)) => {
                 shared.pulse.answered();
+                shared.connections.keep(lent);
                 return Ok(done);
             }
             Ok(Err(error)) => error,
             Err(_) => {
                 // Nobody knows when it answers: it goes, and its place in the pool is free at once.
-                drop(conn.detach());
+                lent.end();
                 return Err(silent());
             }
         };
         if is_broken(&error) {
-            drop(conn.detach());
+            lent.end();
         }
         tries += 1;
         if !is_in_the_way(&error) || tries == TRIES {
