@@ -1,5 +1,6 @@
 //! The least that publishing over MQTT costs here: rumqttc alone, with topics and payloads made beforehand.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -14,7 +15,7 @@ use smsgw_mqtt::transport::MqttConfig;
 use tokio::runtime::Runtime;
 
 use crate::fixtures::mqtt::{Kind, Place};
-use crate::{BATCHES, Listeners, settings};
+use crate::{BATCHES, Listeners, in_a_task, settings};
 
 /// As many as the transport lets be under way.
 const IN_FLIGHT: u16 = 4_000;
@@ -80,20 +81,24 @@ pub(crate) fn measure(c: &mut Criterion, runtime: &Runtime) {
     for (name, kind) in BROKERS {
         // That it is missing was said before.
         let Ok(place) = runtime.block_on(Place::direct(*kind)) else { continue };
-        let listeners = runtime.block_on(Listeners::connect(&place));
-        let mut bare = runtime.block_on(Bare::connect(place.direct_config()));
+        let listeners = Arc::new(runtime.block_on(Listeners::connect(&place)));
+        let mut bare = Some(runtime.block_on(Bare::connect(place.direct_config())));
         let mut group = c.benchmark_group(format!("transport/{name}, bare rumqttc"));
         settings(&mut group);
         for size in BATCHES {
-            let batch: Vec<_> = listeners.batch(size).iter().map(publication).collect();
+            let batch: Arc<Vec<_>> = Arc::new(listeners.batch(size).iter().map(publication).collect());
             group.throughput(Throughput::Elements(size as u64));
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter_custom(|rounds| {
-                    runtime.block_on(async {
-                        let took = bare.turn(&listeners, &batch, rounds).await;
+                    let (listeners, batch) = (listeners.clone(), batch.clone());
+                    let mut own = bare.take().expect("it comes back");
+                    let (took, back) = in_a_task(runtime, async move {
+                        let took = own.turn(&listeners, &batch, rounds).await;
                         listeners.hear_all().await;
-                        took
-                    })
+                        (took, own)
+                    });
+                    bare = Some(back);
+                    took
                 });
             });
         }
