@@ -19,6 +19,8 @@ use crate::state::{Change, Fence, Transition};
 const HELD: Duration = Duration::from_millis(50);
 /// Batches that may be held: more wait to be taken. Enough for 300,000 a second, of which each may be one message.
 const BATCHES: usize = 16_384;
+/// Messages of one write, unless one batch has more.
+const BATCH: usize = 1_000;
 
 pub(super) enum Word {
     /// The broker took these at that moment.
@@ -70,11 +72,13 @@ pub(super) async fn run(shared: Arc<Shared>, mut words: mpsc::Receiver<Word>) {
                     () = shared.stop.cancelled() => {}
                 }
                 let is_due = |at: Instant| at.elapsed() >= HELD || shared.stop.is_cancelled();
-                // One batch of all that is due; what is not begins the next.
+                // One batch of what is due, unless that is much; what is not begins the next.
                 loop {
                     next = words.try_recv().ok();
                     match next.take() {
-                        Some(Word::Taken(more, at)) if is_due(at) => taken.extend(more),
+                        Some(Word::Taken(more, at)) if is_due(at) && taken.len() < BATCH => {
+                            taken.extend(more)
+                        }
                         other => {
                             next = other;
                             break;

@@ -69,39 +69,60 @@ impl Connections {
 
     /// One that has just been used, or one of the pool.
     pub(super) async fn take(&self) -> sqlx::Result<Lent> {
-        while let Some((mut lent, used)) = self.pop_or_wait() {
-            if used.elapsed() < TRIED_AFTER || is_well(&mut lent.conn).await {
-                return Ok(lent);
-            }
-            lent.end();
-        }
-        let _waits = Waits(self);
+        let waits = match self.pop_or_wait() {
+            Ok((lent, used)) if used.elapsed() < TRIED_AFTER => return Ok(lent),
+            Ok((lent, _)) => match (Trial { lent: Some(lent) }).passed().await {
+                Some(lent) => return Ok(lent),
+                None => self.end_idle(),
+            },
+            Err(waits) => waits,
+        };
         let conn = self.pool.acquire().await?;
+        drop(waits);
         Ok(Lent { conn, since: Instant::now() })
     }
 
     /// Takes one back whose call has succeeded.
     pub(super) fn keep(&self, lent: Lent) {
         let now = Instant::now();
-        let mut kept = self.lock();
-        if kept.waiting == 0 && kept.idle.len() < self.limit && now - lent.since < KEPT_FOR {
-            kept.idle.push((lent, now));
-        }
+        let is_old = |lent: &Lent| now - lent.since >= KEPT_FOR;
+        let old = {
+            let mut kept = self.lock();
+            if kept.waiting == 0 && kept.idle.len() < self.limit && !is_old(&lent) && !self.pool.is_closed() {
+                kept.idle.push((lent, now));
+            }
+            // Where few are needed now, nobody comes to the lowest.
+            kept.idle.first().is_some_and(|(lent, _)| is_old(lent)).then(|| kept.idle.remove(0))
+        };
+        drop(old);
     }
 
-    /// Gives all back that are kept.
-    pub(super) fn give_back(&self) {
+    /// Closes the pool, those that are kept included.
+    pub(super) async fn close(&self) {
+        // Closed from here on, so that nothing is kept after the look.
+        let closed = self.pool.close();
         let idle = std::mem::take(&mut self.lock().idle);
         drop(idle);
+        closed.await;
     }
 
     /// One that is kept. Where there is none, a call waits for the pool from now on: nothing is kept between the look
     /// and that.
-    fn pop_or_wait(&self) -> Option<(Lent, Instant)> {
+    fn pop_or_wait(&self) -> std::result::Result<(Lent, Instant), Waits<'_>> {
         let mut kept = self.lock();
-        let lent = kept.idle.pop();
-        kept.waiting += usize::from(lent.is_none());
-        lent
+        kept.idle.pop().ok_or_else(|| self.wait(&mut kept))
+    }
+
+    /// Ends all that are kept: the one that was used last is not well. The call waits for the pool.
+    fn end_idle(&self) -> Waits<'_> {
+        let mut kept = self.lock();
+        kept.idle.drain(..).for_each(|(lent, _)| lent.end());
+        self.wait(&mut kept)
+    }
+
+    fn wait(&self, kept: &mut Kept) -> Waits<'_> {
+        kept.waiting += 1;
+        Waits(self)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -112,6 +133,30 @@ impl Connections {
 /// Whether the server answers on `conn`.
 pub(super) async fn is_well(conn: &mut PgConnection) -> bool {
     matches!(timeout(TRIAL, conn.ping()).await, Ok(Ok(())))
+}
+
+/// A connection that has rested and is tried. Dropped, also in the middle, it ends: the pool would wait for its answer.
+struct Trial {
+    lent: Option<Lent>,
+}
+
+impl Trial {
+    /// The connection, where the server answers on it.
+    async fn passed(mut self) -> Option<Lent> {
+        let is_well = match &mut self.lent {
+            Some(lent) => is_well(&mut lent.conn).await,
+            None => false,
+        };
+        if is_well { self.lent.take() } else { None }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(lent) = self.lent.take() {
+            lent.end();
+        }
+    }
 }
 
 /// A call that waits for the pool.
@@ -135,7 +180,7 @@ impl Drop for Connections {
 mod tests {
     use std::sync::Arc;
 
-    use smsgw_test_support::Postgres;
+    use smsgw_test_support::{Postgres, Proxy};
     use tokio::time::sleep;
 
     use super::super::PostgresConfig;
@@ -170,8 +215,7 @@ mod tests {
             assert_eq!(call(&connections).await, first);
             assert_eq!(connections.pool().num_idle(), 0);
         }
-        connections.give_back();
-        connections.pool().close().await;
+        connections.close().await;
         assert_eq!(connections.pool().size(), 0);
     }
 
@@ -205,6 +249,46 @@ mod tests {
         end.execute(&mut other).await.expect("ended");
         sleep(TRIED_AFTER).await;
         assert_ne!(call(&connections).await, process);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ends_while_the_pool_is_closed_holds_up_nobody() {
+        let Some(server) = server() else { return };
+        let connections = Connections::new(pool(&server, 2), true);
+        call(&connections).await;
+        let late = connections.take().await.expect("a connection");
+        let (closed, ()) = tokio::join!(timeout(Duration::from_secs(5), connections.close()), async {
+            sleep(Duration::from_millis(50)).await;
+            connections.keep(late);
+        });
+        closed.expect("it is closed");
+        assert!(connections.take().await.is_err());
+        assert_eq!(connections.lock().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_costs_one_trial_and_a_caller_that_goes_costs_no_place() {
+        let Some(server) = server() else { return };
+        let proxy = Proxy::start(server.port(), 1).expect("a proxy");
+        let url = server.url().replace(&server.port().to_string(), &proxy.port().to_string());
+        let config = PostgresConfig { connections: 3, ..PostgresConfig::new(url) };
+        let connections = Connections::new(config.pool().expect("a pool"), true);
+        let mut several = Vec::new();
+        for _ in 0..3 {
+            several.push(connections.take().await.expect("a connection"));
+        }
+        several.drain(..).for_each(|lent| connections.keep(lent));
+        sleep(TRIED_AFTER).await;
+        proxy.stall();
+        assert!(timeout(TRIAL / 3, connections.take()).await.is_err(), "given up in the middle of a trial");
+        assert!(timeout(TRIAL * 3 / 2, connections.take()).await.is_err(), "no other is there");
+        assert!(connections.lock().idle.is_empty(), "one trial is enough");
+        assert_eq!(connections.lock().waiting, 0);
+        proxy.resume();
+        for _ in 0..3 {
+            let lent = timeout(Duration::from_secs(5), connections.take()).await.expect("there is a place");
+            several.push(lent.expect("a connection"));
+        }
     }
 
     #[tokio::test]

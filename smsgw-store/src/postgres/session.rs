@@ -142,8 +142,7 @@ impl Session {
     /// Closes the pool, where this was the last of its handles and it is ours. After [`Session::stop`].
     pub(super) async fn close(&self) {
         if self.shared.owned && self.shared.handles.load(Ordering::SeqCst) == 0 {
-            self.shared.connections.give_back();
-            self.shared.connections.pool().close().await;
+            self.shared.connections.close().await;
         }
     }
 }
