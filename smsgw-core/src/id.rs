@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use uuid::{ContextV7, Uuid};
+use uuid::{Builder, Uuid};
 
 use crate::time::Timestamp;
 
@@ -77,22 +77,94 @@ identifiers! {
     AuditId;
 }
 
-/// Makes version 7 identifiers that sort in the order they were made, also within a millisecond.
-#[derive(Debug)]
-pub struct IdSource(Mutex<ContextV7>);
+/// Makes version 7 identifiers that sort in the order they were made, also within a millisecond and where the clock is set back.
+pub struct IdSource(Mutex<Series>);
+
+/// Bits of the counter that tells apart what is made within a millisecond. It begins anywhere in the lower half.
+const COUNTER_BITS: u32 = 42;
+/// Its bits that stand behind the variant of the UUID.
+const LOW_BITS: u32 = 30;
+
+struct Series {
+    /// Of the last identifier.
+    millis: u64,
+    counter: u64,
+    entropy: Entropy,
+}
 
 impl IdSource {
     /// A source of its own; two sources share nothing.
+    ///
+    /// # Panics
+    /// Where the system has no randomness to give, as [`next`](Self::next).
     pub fn new() -> Self {
-        Self(Mutex::new(ContextV7::new()))
+        let mut series = Series { millis: 0, counter: 0, entropy: Entropy::new() };
+        series.begin(0);
+        Self(Mutex::new(series))
     }
 
     /// The next identifier, dated `now`.
+    ///
+    /// # Panics
+    /// Where the system has no randomness to give.
     pub fn next<T: From<Uuid>>(&self, now: Timestamp) -> T {
-        let micros = now.as_micros().unsigned_abs();
-        let nanos = u32::try_from(micros % 1_000_000 * 1_000).unwrap_or(0);
-        let context = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        T::from(Uuid::new_v7(uuid::Timestamp::from_unix(&*context, micros / 1_000_000, nanos)))
+        let mut series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        T::from(series.next(now.as_micros().unsigned_abs() / 1_000))
+    }
+}
+
+impl Series {
+    fn next(&mut self, millis: u64) -> Uuid {
+        let next = self.counter + 1;
+        if millis > self.millis {
+            self.begin(millis);
+        } else if next >> COUNTER_BITS != 0 {
+            self.begin(self.millis + 1);
+        } else {
+            self.counter = next;
+        }
+        let high = (self.counter >> LOW_BITS) as u16;
+        let low =
+            (self.counter & ((1 << LOW_BITS) - 1)) << 32 | u64::from(u32::from_ne_bytes(self.entropy.take()));
+        let mut rest = [0; 10];
+        rest[..2].copy_from_slice(&high.to_be_bytes());
+        rest[2..].copy_from_slice(&low.to_be_bytes());
+        Builder::from_unix_timestamp_millis(self.millis, &rest).into_uuid()
+    }
+
+    fn begin(&mut self, millis: u64) {
+        self.millis = millis;
+        self.counter = u64::from_ne_bytes(self.entropy.take()) >> (u64::BITS - COUNTER_BITS + 1);
+    }
+}
+
+/// Randomness of the system, fetched for many identifiers at once: a call for each would be a tenth of the engine's time.
+struct Entropy {
+    bytes: [u8; 1_024],
+    used: usize,
+}
+
+impl Entropy {
+    fn new() -> Self {
+        let bytes = [0; 1_024];
+        Self { used: bytes.len(), bytes }
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.bytes.len() - self.used < N {
+            getrandom::fill(&mut self.bytes).expect("randomness of the system");
+            self.used = 0;
+        }
+        let mut taken = [0; N];
+        taken.copy_from_slice(&self.bytes[self.used..self.used + N]);
+        self.used += N;
+        taken
+    }
+}
+
+impl fmt::Debug for IdSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdSource").finish_non_exhaustive()
     }
 }
 
@@ -104,6 +176,8 @@ impl Default for IdSource {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -113,6 +187,31 @@ mod tests {
             .map(|i| source.next(Timestamp::from_micros(1_700_000_000_000_000 + i / 100)))
             .collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        let later: MessageId = source.next(Timestamp::from_micros(1_600_000_000_000_000));
+        assert!(*ids.last().expect("some") < later, "the clock was set back");
+    }
+
+    #[test]
+    fn they_are_version_7_of_their_millisecond_and_of_two_sources_none_is_the_same() {
+        let now = Timestamp::from_micros(1_700_000_000_123_456);
+        let (one, other) = (IdSource::new(), IdSource::new());
+        let ids: Vec<Uuid> = (0..5_000).flat_map(|_| [one.next(now), other.next(now)]).collect();
+        for id in &ids {
+            assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+            assert_eq!(id.as_u128() >> 80, 1_700_000_000_123);
+        }
+        let tails: HashSet<u32> = ids.iter().map(|id| id.as_u128() as u32).collect();
+        assert!(tails.len() > 9_990, "the last 32 bits are random: {}", tails.len());
+    }
+
+    #[test]
+    fn a_full_millisecond_goes_on_in_the_next() {
+        let source = IdSource::new();
+        let first: Uuid = source.next(Timestamp::from_micros(5_000));
+        source.0.lock().expect("nobody has it").counter = (1 << COUNTER_BITS) - 1;
+        let next: Uuid = source.next(Timestamp::from_micros(5_000));
+        assert!(first < next);
+        assert_eq!(next.as_u128() >> 80, 6);
     }
 
     #[test]
