@@ -7,9 +7,10 @@ use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::dispatch::send;
-use super::fleet::PullTicket;
+use super::fleet::{PullTicket, Route};
 use crate::crash;
 use crate::id::MessageId;
+use crate::message::Message;
 use crate::store::Pull;
 
 /// Devices of one claim.
@@ -32,9 +33,21 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 () = shared.fleet.pullable(shared.clock.now()) => continue,
             }
         }
+        // One look after the other: two at once would find the same messages.
+        let Some(messages) = claim(&shared, &tickets).await else {
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => continue,
+            }
+        };
+        if messages.is_empty() {
+            continue;
+        }
+        crash::point("pulled");
         let task = shared.clone();
         shared.sending.spawn(async move {
-            if !pull(&task, &tickets).await {
+            if let Err(error) = send(&task, messages).await {
+                tracing::warn!(%error, "could not write down what was sent; it is sent again when its lease runs out");
                 tokio::time::sleep(PAUSE).await;
             }
             drop(permit);
@@ -42,21 +55,21 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
+/// Claims what waits for the devices of `tickets`; `None` where the store could not be asked.
+async fn claim(shared: &Shared, tickets: &[PullTicket]) -> Option<Vec<(Message, Option<Route>)>> {
     let pulls: Vec<Pull> = tickets.iter().map(|ticket| ticket.pull).collect();
     let begun = shared.clock.now();
     let claimed = shared.store.claim_waiting(&pulls, shared.settings.lease).await;
     shared.counters.claim.add(begun.until(shared.clock.now()), 1);
+    let now = shared.clock.now();
     let claimed = match claimed {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::warn!(%error, "could not take what was set aside");
-            let now = shared.clock.now();
             tickets.iter().for_each(|ticket| shared.fleet.pulled(ticket, &[], false, now));
-            return false;
+            return None;
         }
     };
-    let now = shared.clock.now();
     let mut messages = Vec::new();
     for (ticket, claimed) in tickets.iter().zip(claimed) {
         // What only tells a device not to send takes neither a place nor a turn.
@@ -65,15 +78,5 @@ async fn pull(shared: &Shared, tickets: &[PullTicket]) -> bool {
         shared.fleet.pulled(ticket, &ids, claimed.is_empty(), now);
         messages.extend(claimed.into_iter().map(|message| (message, Some(ticket.route.clone()))));
     }
-    if messages.is_empty() {
-        return true;
-    }
-    crash::point("pulled");
-    match send(shared, messages).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(%error, "could not write down what was sent; it is sent again when its lease runs out");
-            false
-        }
-    }
+    Some(messages)
 }

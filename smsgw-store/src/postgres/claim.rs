@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use smsgw_core::id::{DeviceId, MessageId};
-use smsgw_core::message::Message;
+use smsgw_core::message::{Message, Priority};
 use smsgw_core::state::claimable;
 use smsgw_core::store::{Claim, Pull};
 use smsgw_core::time::Timestamp;
@@ -23,17 +23,18 @@ pub(super) const TO_CLAIM: &str = concat!(
     " FROM messages AS m WHERE m.id = ANY ((SELECT $1::uuid[])::uuid[])"
 );
 
-/// What waits for a device or an account, in order: $1 one of them, $2 the limit.
+/// What waits for each of $1, devices and accounts: the first of each, as many as $2 says.
 pub(super) const WAITING: &str = concat!(
-    "SELECT (SELECT smsgw_now()), ",
+    "SELECT (SELECT smsgw_now()), m.waits_for, ",
     message_columns!(),
-    " FROM messages AS m WHERE m.waits_for = $1 AND m.expires_at > (SELECT smsgw_now()) \
-     ORDER BY m.priority DESC, m.created_at, m.id LIMIT $2"
+    " FROM unnest((SELECT $1::uuid[]), (SELECT $2::bigint[])) AS v (id, most) CROSS JOIN LATERAL \
+     (SELECT * FROM messages AS w WHERE w.waits_for = v.id AND w.expires_at > (SELECT smsgw_now()) \
+     ORDER BY w.priority DESC, w.created_at, w.id LIMIT v.most) AS m"
 );
 
-/// For which of $1, devices and accounts, anything waits.
-pub(super) const LINES: &str = "SELECT v.id FROM unnest((SELECT $1::uuid[])) AS v (id) \
-     WHERE EXISTS (SELECT FROM messages AS m WHERE m.waits_for = v.id)";
+/// How often is looked again where another gateway was faster. What is claimed by then is worth more than all of it
+/// later: it is under a lease from the first look on.
+const LOOKS: usize = 4;
 
 /// Claims each of `claims` that is there, free for its device and not expired.
 pub(super) async fn claim(
@@ -73,57 +74,91 @@ pub(super) async fn claim(
     Err(contended())
 }
 
-/// Claims for each of `pulls` what waits for its device or for any device of its account.
+/// Claims for each of `pulls` what waits for its device or for any device of its account: all in one look and one write,
+/// the first of `pulls` first.
 pub(super) async fn claim_waiting(
     conn: &mut PgConnection,
     pulls: &[Pull],
     lease: Duration,
+    recent: &Recent,
 ) -> sqlx::Result<Vec<Vec<Message>>> {
-    // Most devices that ask in the course of things have nothing that waits for them: one question finds out for all.
-    let pullers = pulls.iter().flat_map(|pull| [*pull.device.as_uuid(), *pull.account.as_uuid()]);
-    let pullers: HashSet<Uuid> = pullers.collect();
-    let lines = sqlx::query_scalar(LINES).bind(pullers.into_iter().collect::<Vec<_>>());
-    let lines: HashSet<Uuid> = lines.fetch_all(&mut *conn).await?.into_iter().collect();
-    let mut pulled = Vec::with_capacity(pulls.len());
-    for pull in pulls {
-        let waits = lines.contains(pull.device.as_uuid()) || lines.contains(pull.account.as_uuid());
-        pulled.push(if waits { claim_line(conn, pull, lease).await? } else { Vec::new() });
-    }
-    Ok(pulled)
-}
-
-/// One pull after the other, so that none sees what an earlier one has taken.
-async fn claim_line(
-    conn: &mut PgConnection,
-    Pull { device, account, max }: &Pull,
-    lease: Duration,
-) -> sqlx::Result<Vec<Message>> {
-    let mut claimed: Vec<Message> = Vec::new();
-    for _ in 0..ROUNDS {
-        let room = max - claimed.len();
-        let (mut now, mut waiting) = (Timestamp::EPOCH, Vec::new());
-        for puller in [device.as_uuid(), account.as_uuid()] {
-            let line = read(sqlx::query(WAITING).bind(*puller).bind(limit(room)), conn).await?;
-            now = now.max(line.0);
-            waiting.extend(line.1);
+    let mut claimed: Vec<Vec<Message>> = vec![Vec::new(); pulls.len()];
+    let mut left: Vec<usize> = (0..pulls.len()).collect();
+    for _ in 0..LOOKS {
+        let room = |place: usize| pulls[place].max - claimed[place].len();
+        let (now, mut lines) =
+            read_lines(conn, left.iter().map(|place| (&pulls[*place], room(*place)))).await?;
+        if lines.is_empty() {
+            break;
         }
-        waiting.sort_by_key(|row: &MessageRow| {
-            (Reverse(row.message.priority), row.message.created_at, row.message.id)
-        });
-        waiting.truncate(room);
         let mut changes = Changes::at(now);
-        let mut taken: Vec<_> =
-            waiting.into_iter().map(|row| take(&mut changes, row, *device, now + lease).0).collect();
-        let lost: HashSet<MessageId> = changes.write(&mut *conn).await?;
-        taken.retain(|message| !lost.contains(&message.id));
-        claimed.extend(taken);
+        let mut taken = Vec::new();
+        for place in &left {
+            let pull = &pulls[*place];
+            for row in std::iter::from_fn(|| next_of(&mut lines, pull)).take(room(*place)) {
+                taken.push((*place, take(&mut changes, row, pull.device, now + lease)));
+            }
+        }
+        let lost = match changes.write(&mut *conn).await {
+            Ok(lost) => lost,
+            // What was claimed before is to be sent: nobody else may have it now.
+            Err(_) if claimed.iter().any(|messages| !messages.is_empty()) => break,
+            Err(error) => return Err(error),
+        };
+        let mut missed = HashSet::new();
+        for (place, (message, held)) in taken {
+            if lost.contains(&message.id) {
+                missed.insert(place);
+            } else {
+                recent.remember([held]);
+                claimed[place].push(message);
+            }
+        }
         // Where another was faster, there may be more behind what it took.
-        if lost.is_empty() || claimed.len() == *max {
+        left.retain(|place| missed.contains(place));
+        if left.is_empty() {
             break;
         }
     }
-    // Others were faster every time: what is left is theirs to take, or is asked for again.
+    // What others were faster to take is theirs, or is asked for again.
     Ok(claimed)
+}
+
+/// What waits for a device or an account, the first last.
+type Lines = HashMap<Uuid, Vec<MessageRow>>;
+
+/// The time, and as much as these pulls have room for of what waits for them.
+async fn read_lines(
+    conn: &mut PgConnection,
+    pulls: impl Iterator<Item = (&Pull, usize)>,
+) -> sqlx::Result<(Timestamp, Lines)> {
+    let mut most: HashMap<Uuid, usize> = HashMap::new();
+    for (Pull { device, account, .. }, room) in pulls {
+        *most.entry(*device.as_uuid()).or_default() += room;
+        *most.entry(*account.as_uuid()).or_default() += room;
+    }
+    let (ids, limits): (Vec<Uuid>, Vec<i64>) = most.into_iter().map(|(id, most)| (id, limit(most))).unzip();
+    let (mut now, mut lines) = (Timestamp::EPOCH, Lines::new());
+    for row in &sqlx::query(WAITING).bind(ids).bind(limits).fetch_all(conn).await? {
+        let columns = &mut Columns::of(row);
+        now = columns.time()?;
+        lines.entry(columns.take()?).or_default().push(MessageRow::read(columns)?);
+    }
+    lines.values_mut().for_each(|line| line.sort_by_key(|row| Reverse(turn(row))));
+    Ok((now, lines))
+}
+
+/// The urgent first, then by age.
+fn turn(row: &MessageRow) -> (Reverse<Priority>, Timestamp, MessageId) {
+    (Reverse(row.message.priority), row.message.created_at, row.message.id)
+}
+
+/// The first of what waits for the device of `pull` or for its account.
+fn next_of(lines: &mut Lines, pull: &Pull) -> Option<MessageRow> {
+    let both = [*pull.device.as_uuid(), *pull.account.as_uuid()];
+    let turn_of = |id: &Uuid| Some((turn(lines.get(id)?.last()?), *id));
+    let (_, first) = both.iter().filter_map(turn_of).min()?;
+    lines.get_mut(&first)?.pop()
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;

@@ -79,9 +79,10 @@ impl MessageStore for PostgresStore {
 
     async fn claim_waiting(&self, pulls: &[Pull], lease: Duration) -> Result<Vec<Vec<Message>>> {
         let pulls: Arc<[Pull]> = pulls.into();
+        let recent = Arc::clone(&self.recent);
         self.run("claim_waiting", move |conn| {
-            let pulls = Arc::clone(&pulls);
-            Box::pin(async move { claim::claim_waiting(conn, &pulls, lease).await })
+            let (pulls, recent) = (Arc::clone(&pulls), Arc::clone(&recent));
+            Box::pin(async move { claim::claim_waiting(conn, &pulls, lease, &recent).await })
         })
         .await
     }

@@ -50,7 +50,6 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (insert::FORGET, "idempotency_age", true),
         (claim::TO_CLAIM, "messages_pkey", true),
         (claim::WAITING, "messages_waiting", true),
-        (claim::LINES, "messages_waiting", true),
         (advance::HEADS, "messages_pkey", true),
         (advance::SEEN, "message_events_report", true),
         (advance::DISPATCHED, "messages_device", true),
