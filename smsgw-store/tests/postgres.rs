@@ -12,7 +12,7 @@ use smsgw_core::pseudonym::Pseudonyms;
 use smsgw_core::queue::{Job, Queue};
 use smsgw_core::state::{Change, Fence, Reason, Report, ReportState, State, Transition};
 use smsgw_core::store::{
-    Advanced, Claim, InboxQuery, InboxStore, Inserted, Insertion, MessageQuery, MessageStore, Received,
+    Advanced, Claim, InboxQuery, InboxStore, Inserted, Insertion, MessageQuery, MessageStore, Pull, Received,
     ReceivedSms, Store,
 };
 use smsgw_core::time::{Clock, SystemClock};
@@ -245,6 +245,40 @@ async fn a_network_that_swallows_packets_heals() {
     }
     proxy.cut();
     works_soon(async || store.ready().await).await;
+}
+
+/// A call may take as long as a caller waits, no longer, and what it has claimed until then is out of sight until its lease
+/// ends. So what waits for many devices must not take a look for each of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_devices_far_from_the_server_take_what_waits_in_one_call() {
+    const DEVICES: usize = 64;
+    let Some(server) = present(Postgres::start()) else { return };
+    let proxy = Proxy::start(server.port(), 1).expect("a proxy");
+    let url = server.url().replace(&server.port().to_string(), &proxy.port().to_string());
+    let store = connect(&PostgresConfig::new(url)).await;
+    let ids = inserted(&store, &IdSource::new(), 3 * DEVICES + 10).await;
+    let aside = |id: &MessageId| Transition {
+        id: *id,
+        fence: Fence::Unclaimed,
+        change: Change::SetAside { reason: Reason::WindowFull, release_device: false },
+    };
+    let set_aside = store.advance(&ids.iter().map(aside).collect::<Vec<_>>()).await.expect("set aside");
+    assert!(set_aside.iter().all(|outcome| matches!(outcome, Advanced::Applied(_))), "{set_aside:?}");
+    proxy.latency(Duration::from_millis(20), Duration::ZERO);
+    let pulls: Vec<Pull> = (0..DEVICES)
+        .map(|number| Pull {
+            device: Uuid::from_u128(100 + number as u128).into(),
+            account: account(),
+            max: 3,
+        })
+        .collect();
+    let claimed = store.claim_waiting(&pulls, LEASE).await.expect("in time");
+    for (pull, messages) in pulls.iter().zip(&claimed) {
+        assert_eq!(messages.len(), 3);
+        assert!(messages.iter().all(|message| message.device == Some(pull.device)));
+    }
+    let oldest_first: Vec<MessageId> = claimed.iter().flatten().map(|message| message.id).collect();
+    assert_eq!(oldest_first, ids[..3 * DEVICES]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
