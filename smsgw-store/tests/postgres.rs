@@ -53,6 +53,15 @@ async fn connect(config: &PostgresConfig) -> PostgresStore {
     PostgresStore::connect(config.clone()).await.expect("the server")
 }
 
+/// A store that reaches a server of its own through a proxy.
+async fn through_a_proxy() -> Option<(Postgres, Proxy, PostgresStore)> {
+    let server = present(Postgres::start())?;
+    let proxy = Proxy::start(server.port(), 1).expect("a proxy");
+    let url = server.url().replace(&server.port().to_string(), &proxy.port().to_string());
+    let store = connect(&PostgresConfig::new(url)).await;
+    Some((server, proxy, store))
+}
+
 /// Runs statements on a connection that is not ours.
 async fn control(url: &str, sql: &str) {
     let mut conn = PgConnection::connect(url).await.expect("the server");
@@ -228,10 +237,7 @@ async fn a_server_that_stands_still_holds_up_nobody_for_long() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_swallows_packets_heals() {
-    let Some(server) = present(Postgres::start()) else { return };
-    let proxy = Proxy::start(server.port(), 1).expect("a proxy");
-    let url = server.url().replace(&server.port().to_string(), &proxy.port().to_string());
-    let store = connect(&PostgresConfig::new(url)).await;
+    let Some((_server, proxy, store)) = through_a_proxy().await else { return };
     let ids = IdSource::new();
     inserted(&store, &ids, 1).await;
     for direction in [Direction::ToServer, Direction::ToClient] {
@@ -252,10 +258,7 @@ async fn a_network_that_swallows_packets_heals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_devices_far_from_the_server_take_what_waits_in_one_call() {
     const DEVICES: usize = 64;
-    let Some(server) = present(Postgres::start()) else { return };
-    let proxy = Proxy::start(server.port(), 1).expect("a proxy");
-    let url = server.url().replace(&server.port().to_string(), &proxy.port().to_string());
-    let store = connect(&PostgresConfig::new(url)).await;
+    let Some((_server, proxy, store)) = through_a_proxy().await else { return };
     let ids = inserted(&store, &IdSource::new(), 3 * DEVICES + 10).await;
     let aside = |id: &MessageId| Transition {
         id: *id,

@@ -50,7 +50,7 @@ pub(super) async fn claim(
             return Ok(outcomes);
         }
         let ids = uuids(left.iter().map(|place| &claims[*place].id));
-        let (now, rows) = read(sqlx::query(TO_CLAIM).bind(ids), conn).await?;
+        let (now, rows) = read(conn, ids).await?;
         let mut found: HashMap<MessageId, MessageRow> =
             rows.into_iter().map(|row| (row.message.id, row)).collect();
         let mut changes = Changes::at(now);
@@ -161,12 +161,10 @@ fn next_of(lines: &mut Lines, pull: &Pull) -> Option<MessageRow> {
     lines.get_mut(&first)?.pop()
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
-
-/// The time, and whole messages.
-async fn read(query: Query<'_>, conn: &mut PgConnection) -> sqlx::Result<(Timestamp, Vec<MessageRow>)> {
+/// The time, and the messages of `ids`.
+async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<(Timestamp, Vec<MessageRow>)> {
     let mut now = Timestamp::EPOCH;
-    let rows = query.fetch_all(conn).await?;
+    let rows = sqlx::query(TO_CLAIM).bind(ids).fetch_all(conn).await?;
     let rows = rows
         .iter()
         .map(|row| {

@@ -184,15 +184,8 @@ mod tests {
     use tokio::time::sleep;
 
     use super::super::PostgresConfig;
+    use super::super::hot_path::server;
     use super::*;
-
-    fn server() -> Option<Postgres> {
-        let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
-        match Postgres::start() {
-            Err(missing) if required.contains("postgres") => panic!("{missing:?}"),
-            server => server.ok(),
-        }
-    }
 
     fn pool(server: &Postgres, connections: u32) -> PgPool {
         PostgresConfig { connections, ..PostgresConfig::new(server.url()) }.pool().expect("a pool")

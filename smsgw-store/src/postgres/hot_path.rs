@@ -34,7 +34,8 @@ fn born(ids: &IdSource, device: DeviceId, lease: Duration) -> Insertion {
     Insertion { message, idempotency: None, lease: Some(lease) }
 }
 
-fn server() -> Option<Postgres> {
+/// A server of its own; `None` where it is missing and may be.
+pub(super) fn server() -> Option<Postgres> {
     let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
     match Postgres::start() {
         Err(missing) if required.contains("postgres") => panic!("{missing:?}"),
