@@ -16,22 +16,26 @@ use crate::known::Known;
 
 /// Adds messages, their first events and their keys, or nothing where one of them is there. A message that is checked
 /// at no time has a lease, or is queued: then it may be pushed again after $18 microseconds, and is looked at at the end of
-/// its life. When the leased ones are looked at is noted once for all of them: see `looks`.
+/// its life. Neither is noted in its row, but once for all that come with it, as a lease: the queue's is of $24 microseconds.
+/// A queued message that does not live that long is looked at by itself.
 pub(super) const INSERT: &str = "WITH now AS MATERIALIZED (SELECT smsgw_now() AS at), \
-     v AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], \
+     v AS MATERIALIZED (SELECT v.*, CASE WHEN lease IS NOT NULL THEN now.at + lease \
+     WHEN check_at IS NULL AND expires_at > now.at + $24 THEN now.at + $24 END AS leased_until \
+     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::uuid[], $8::boolean[], $9::smallint[], $10::text[], $11::smallint[], $12::smallint[], \
      $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $23::bigint[]) AS v (id, account, state, \
      reason, recipient, body, device, device_fixed, sim, encoding, segments, priority, epoch, created_at, due_at, \
-     expires_at, check_at, lease)), \
+     expires_at, check_at, lease), now), \
      added AS (INSERT INTO messages (id, account, state, reason, recipient, body, device, device_fixed, sim, \
      encoding, segments, priority, epoch, created_at, due_at, expires_at, check_at, look_at, leased_until, \
      requeue_at) \
      SELECT v.id, account, state, reason, recipient, body, device, device_fixed, sim, encoding, segments, \
      priority, epoch, created_at, due_at, expires_at, coalesce(now.at + lease, check_at, expires_at), \
-     CASE WHEN lease IS NULL THEN coalesce(check_at, expires_at) END, now.at + lease, \
-     CASE WHEN check_at IS NULL AND lease IS NULL THEN now.at + $18 END FROM v, now), \
-     leased AS (INSERT INTO message_leases (look_at, since, ids) SELECT now.at + lease, min(created_at), array_agg(id) \
-     FROM v, now WHERE lease IS NOT NULL GROUP BY now.at, lease), \
+     CASE WHEN leased_until IS NULL THEN coalesce(check_at, expires_at) END, leased_until, \
+     CASE WHEN check_at IS NULL AND leased_until IS NULL THEN now.at + $18 END FROM v, now), \
+     leased AS (INSERT INTO message_leases (look_at, requeue_at, since, ids) SELECT now.at + lease, \
+     CASE WHEN lease IS NULL THEN now.at + $18 END, min(created_at), array_agg(id) \
+     FROM v, now WHERE leased_until IS NOT NULL GROUP BY now.at, lease), \
      keyed AS (INSERT INTO idempotency (account, key, message, fingerprint) \
      SELECT * FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::bytea[])) \
      INSERT INTO message_events (message, at, state, attempt, device, reason, applied) \
@@ -54,6 +58,10 @@ pub(super) const BY_KEY: &str = concat!(
     " FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[])) AS v (account, key) \
      JOIN idempotency AS i ON i.account = v.account AND i.key = v.key JOIN messages AS m ON m.id = i.message"
 );
+
+/// How long a new message is the queue's before it is looked at by itself. Not longer than a gateway's lease: what is claimed
+/// meanwhile is looked at with what came with it.
+pub(super) const QUEUE_LEASE: Duration = Duration::from_secs(30);
 
 /// How often what others insert meanwhile may be found to be there.
 const ROUNDS: usize = 8;
@@ -137,12 +145,13 @@ async fn write(conn: &mut PgConnection, mut batch: Vec<&Insertion>) -> sqlx::Res
         .bind(uuids(keys.iter().map(|(.., id)| id)))
         .bind(keys.iter().map(|(_, request, _)| &request.fingerprint[..]).collect::<Vec<_>>())
         .bind(batch.iter().map(|row| row.lease.map(micros)).collect::<Vec<_>>())
+        .bind(micros(QUEUE_LEASE))
         .execute(conn)
         .await
         .map(drop)
 }
 
-fn micros(span: Duration) -> i64 {
+pub(super) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 

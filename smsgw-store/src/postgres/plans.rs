@@ -20,7 +20,7 @@ const ROWS: &str = "
         CASE i % 4 WHEN 0 THEN 'queued' WHEN 2 THEN 'dispatched' ELSE 'sent' END, 'gsm7', '+5351234567', 'hola',
         CASE WHEN i % 2 = 1 THEN i END
     FROM generate_series(1, 100000) AS i;
-    INSERT INTO message_leases SELECT i, i, ARRAY(SELECT md5(j::text)::uuid FROM generate_series(i * 10, i * 10 + 9) AS j)
+    INSERT INTO message_leases SELECT i, i, ARRAY(SELECT md5(j::text)::uuid FROM generate_series(i * 10, i * 10 + 9) AS j), i
     FROM generate_series(1, 10000) AS i;
     INSERT INTO message_events (message, at, state, attempt, applied, report)
     SELECT md5(i::text)::uuid, i, 'sent', 1, true, md5('r' || i)::uuid FROM generate_series(1, 100000) AS i;
@@ -57,6 +57,7 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (advance::DISPATCHED, "message_leases_since", true),
         (changes::WRITE, "messages_pkey", true),
         (due::LEASES_OVER, "message_leases_look", false),
+        (due::LEASES_OVER, "message_leases_requeue", false),
         (due::LEASES_OVER, "messages_pkey", false),
         (due::TO_CHECK, "messages_look", true),
         (due::TO_REQUEUE, "messages_requeue", true),
