@@ -43,6 +43,7 @@ pub(crate) async fn run(settings: Settings, is_json: bool) -> Result<(), Box<dyn
         .sealer(sealer)
         .pseudonyms(pseudonyms)
         .keep_contents(settings.retention)
+        .keep_history(settings.history)
         .always_queue(settings.always_queue)
         .audit_log(audit);
     if let Some(provisioner) = accounts::provisioner(&settings.mqtt).await {

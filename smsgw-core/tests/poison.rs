@@ -114,6 +114,10 @@ impl MessageStore for Poisoned {
         self.inner.erase_message(account, id, pseudonyms).await
     }
 
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.inner.remove(before, max).await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         self.inner.message(account, id).await
     }

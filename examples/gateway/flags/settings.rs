@@ -50,6 +50,9 @@ pub(crate) struct SettingFlags {
     /// Days after which texts and numbers are erased, once a message is over; `never` keeps them [default: 30]
     #[arg(long, value_name = "DAYS")]
     retention_days: Option<String>,
+    /// Days after which what is left of an erased message is removed with its history; `never` keeps it [default: never]
+    #[arg(long, value_name = "DAYS")]
+    history_days: Option<String>,
     /// Whether a start brings the database's schema up to date; false where `gateway migrate` does [default: true]
     #[arg(long, value_name = "BOOL")]
     migrate: Option<String>,
@@ -125,6 +128,7 @@ impl SettingFlags {
             (names::ACCOUNT_RATE_LIMIT, &self.account_rate_limit),
             (names::ALWAYS_QUEUE, &self.always_queue),
             (names::RETENTION_DAYS, &self.retention_days),
+            (names::HISTORY_DAYS, &self.history_days),
             (names::MIGRATE, &self.migrate),
             (names::LOG_FORMAT, &self.log_format),
             (names::DATABASE_URL, &self.database_url),

@@ -65,6 +65,7 @@ fn default(name: Name) -> Option<&'static str> {
         names::ALWAYS_QUEUE | names::ALLOW_INSECURE => "false",
         names::MIGRATE | names::MQTT_SHARE | names::MQTT_TELLS_NO_SUBSCRIBER => "true",
         names::RETENTION_DAYS => "30",
+        names::HISTORY_DAYS => "never",
         names::LOG_FORMAT => "text",
         names::HTTP_ADDR => "127.0.0.1:8000",
         names::MQTT_LISTEN => "127.0.0.1:1883",

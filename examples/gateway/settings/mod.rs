@@ -29,8 +29,8 @@ pub(crate) use self::http::Http;
 pub(crate) use self::mqtt::{Mqtt, Outside};
 use self::names::{
     ACCOUNT_RATE_LIMIT, ALLOW_INSECURE, ALWAYS_QUEUE, API_SECRET_KEY, API_SECRET_KEY_PREVIOUS, BROKER_URL,
-    DATA_DIR, DATABASE_URL, HTTP_TLS_CERT, LOG_FORMAT, MIGRATE, MQTT_BROKER_HOST, MQTT_TLS_CERT, RATE_LIMIT,
-    RESULT_BACKEND, RETENTION_DAYS, SMSGW_ADMIN_TOKEN,
+    DATA_DIR, DATABASE_URL, HISTORY_DAYS, HTTP_TLS_CERT, LOG_FORMAT, MIGRATE, MQTT_BROKER_HOST,
+    MQTT_TLS_CERT, RATE_LIMIT, RESULT_BACKEND, RETENTION_DAYS, SMSGW_ADMIN_TOKEN,
 };
 pub(crate) use self::problem::{Problem, exit_code};
 use self::reader::Reader;
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) admin_token: Option<SecretString>,
     /// How long texts and numbers are kept; for ever where there is none.
     pub(crate) retention: Option<Duration>,
+    /// How long what is left of them is kept after that; for ever where there is none.
+    pub(crate) history: Option<Duration>,
     /// How many requests an account may send.
     pub(crate) account_rate: Option<RateLimit>,
     /// Whether the schema is brought up to date by whoever opens the database.
@@ -89,7 +91,8 @@ impl Settings {
         let secret = reader.read(API_SECRET_KEY, secret);
         let previous_secret = reader.read(API_SECRET_KEY_PREVIOUS, self::secret);
         let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
-        let retention = reader.read(RETENTION_DAYS, retention).unwrap_or(Some(RETENTION));
+        let retention = reader.read(RETENTION_DAYS, days).unwrap_or(Some(RETENTION));
+        let history = reader.read(HISTORY_DAYS, days).flatten();
         let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
         let always_queue = reader.switch(ALWAYS_QUEUE).unwrap_or(false);
         let migrate = reader.switch(MIGRATE).unwrap_or(true);
@@ -125,6 +128,7 @@ impl Settings {
             previous_secret,
             admin_token,
             retention,
+            history,
             account_rate,
             migrate,
             always_queue,
@@ -168,7 +172,7 @@ fn admin_token(text: &str) -> Result<SecretString, String> {
     }
 }
 
-fn retention(text: &str) -> Result<Option<Duration>, &'static str> {
+fn days(text: &str) -> Result<Option<Duration>, &'static str> {
     if text == "never" {
         return Ok(None);
     }

@@ -33,6 +33,7 @@ pub(crate) const RATE_LIMIT: Name = Name::new("RATE_LIMIT", "--rate-limit");
 pub(crate) const ACCOUNT_RATE_LIMIT: Name = Name::new("ACCOUNT_RATE_LIMIT", "--account-rate-limit");
 pub(crate) const ALWAYS_QUEUE: Name = Name::new("ALWAYS_QUEUE", "--always-queue");
 pub(crate) const RETENTION_DAYS: Name = Name::new("RETENTION_DAYS", "--retention-days");
+pub(crate) const HISTORY_DAYS: Name = Name::new("HISTORY_DAYS", "--history-days");
 pub(crate) const API_SECRET_KEY: Name = Name::secret("API_SECRET_KEY");
 pub(crate) const API_SECRET_KEY_PREVIOUS: Name = Name::secret("API_SECRET_KEY_PREVIOUS");
 pub(crate) const SMSGW_ADMIN_TOKEN: Name = Name::secret("SMSGW_ADMIN_TOKEN");
@@ -62,7 +63,7 @@ pub(crate) const MIGRATE: Name = Name::new("MIGRATE", "--migrate");
 pub(crate) const LOG_FORMAT: Name = Name::new("LOG_FORMAT", "--log-format");
 pub(crate) const DATA_DIR: Name = Name::new("DATA_DIR", "--data");
 
-pub(crate) const ALL: [Name; 33] = [
+pub(crate) const ALL: [Name; 34] = [
     DATABASE_URL,
     BROKER_URL,
     RESULT_BACKEND,
@@ -70,6 +71,7 @@ pub(crate) const ALL: [Name; 33] = [
     ACCOUNT_RATE_LIMIT,
     ALWAYS_QUEUE,
     RETENTION_DAYS,
+    HISTORY_DAYS,
     API_SECRET_KEY,
     API_SECRET_KEY_PREVIOUS,
     SMSGW_ADMIN_TOKEN,

@@ -24,7 +24,7 @@ use crate::pseudonym::Pseudonyms;
 use crate::queue::Queue;
 use crate::rate::RateLimit;
 use crate::seal::Seal;
-use crate::store::Store;
+use crate::store::{KEYS_KEPT, Store};
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
 
@@ -68,6 +68,7 @@ impl GatewayBuilder {
                 recheck: Duration::from_secs(60),
                 reconcile_every: Duration::from_secs(1),
                 keep_contents: Some(30 * DAY),
+                keep_history: None,
                 keep_audit: Some(90 * DAY),
             },
         }
@@ -103,6 +104,13 @@ impl GatewayBuilder {
     /// number its pseudonym is left. `None` keeps them for ever. Default: 30 days.
     pub fn keep_contents(mut self, time: Option<Duration>) -> Self {
         self.settings.keep_contents = time;
+        self
+    }
+
+    /// How long what is left of a message or of a received SMS is kept after it was erased, a day at least; then it is removed
+    /// with its history, and its id is free again. `None` keeps it for ever. Default: for ever.
+    pub fn keep_history(mut self, time: Option<Duration>) -> Self {
+        self.settings.keep_history = time.map(|time| time.max(KEYS_KEPT));
         self
     }
 

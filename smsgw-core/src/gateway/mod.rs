@@ -132,6 +132,7 @@ struct Settings {
     recheck: Duration,
     reconcile_every: Duration,
     keep_contents: Option<Duration>,
+    keep_history: Option<Duration>,
     keep_audit: Option<Duration>,
 }
 

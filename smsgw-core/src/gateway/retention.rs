@@ -1,4 +1,4 @@
-//! Forgets what is kept for a time only: idempotency keys, texts and numbers, the audit log.
+//! Forgets what is kept for a time only: idempotency keys, texts and numbers, what is left of messages, the audit log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,10 +34,17 @@ async fn forget_for_ever(shared: &Shared) {
 /// Forgets a batch of each kind, and says whether there may be more.
 async fn forget(shared: &Shared) -> Result<bool> {
     let (store, now) = (&shared.store, shared.clock.now());
-    let mut counts = vec![store.forget_keys(BATCH).await];
+    let keys = store.forget_keys(BATCH).await;
+    // A key leads to its message, and goes before it.
+    let may_remove = matches!(keys, Ok(count) if count < BATCH);
+    let mut counts = vec![keys];
     if let Some(kept) = shared.settings.keep_contents {
         counts.push(store.erase(now - kept, BATCH, &shared.pseudonyms).await);
         counts.push(store.erase_received(now - kept, BATCH, &shared.pseudonyms).await);
+    }
+    if let Some(kept) = shared.settings.keep_history.filter(|_| may_remove) {
+        counts.push(store.remove(now - kept, BATCH).await);
+        counts.push(store.remove_received(now - kept, BATCH).await);
     }
     if let Some(kept) = shared.settings.keep_audit {
         counts.push(store.forget_audit(now - kept, BATCH).await);

@@ -28,8 +28,8 @@ use crate::time::{Clock, SystemClock};
 
 /// A [`Store`] in memory, gone with its process.
 ///
-/// A clone is another handle on the same rows, with a life of its own: closing one leaves the others open. Nothing is
-/// ever removed but devices and their keys.
+/// A clone is another handle on the same rows, with a life of its own: closing one leaves the others open. Rows stay until
+/// they are removed: see [`GatewayBuilder::keep_history`](crate::gateway::GatewayBuilder::keep_history).
 ///
 /// ```
 /// use smsgw_core::id::IdSource;

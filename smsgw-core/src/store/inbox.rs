@@ -57,6 +57,13 @@ pub trait InboxStore: Send + Sync + 'static {
     /// # Errors
     /// Any backend error.
     async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
+
+    /// Removes what was erased before `before`, at most `max`, those first that were erased first. Says how many; fewer than
+    /// `max` were the last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize>;
 }
 
 forward_to_inner! {
@@ -64,6 +71,7 @@ forward_to_inner! {
         async fn receive(batch: &[ReceivedSms]) -> Result<Vec<Received>>;
         async fn inbox(query: &InboxQuery) -> Result<Page<ReceivedSms>>;
         async fn erase_received(before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
+        async fn remove_received(before: Timestamp, max: usize) -> Result<usize>;
     }
 }
 

@@ -147,6 +147,14 @@ pub trait MessageStore: Send + Sync + 'static {
         pseudonyms: &Pseudonyms,
     ) -> Result<Option<Erased>>;
 
+    /// Removes messages that were erased before `before`, with their histories, at most `max`, those first that were erased
+    /// first. Their ids are free again, so `before` is no time within [`KEYS_KEPT`]. Says how many; fewer than `max` were the
+    /// last.
+    ///
+    /// # Errors
+    /// Any backend error.
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize>;
+
     /// One message of an account.
     ///
     /// # Errors
@@ -178,6 +186,7 @@ forward_to_inner! {
         async fn forget_keys(max: usize) -> Result<usize>;
         async fn erase(before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize>;
         async fn erase_message(account: AccountId, id: MessageId, pseudonyms: &Pseudonyms) -> Result<Option<Erased>>;
+        async fn remove(before: Timestamp, max: usize) -> Result<usize>;
         async fn message(account: AccountId, id: MessageId) -> Result<Option<Message>>;
         async fn events(account: AccountId, id: MessageId) -> Result<Option<Vec<MessageEvent>>>;
         async fn messages(query: &MessageQuery) -> Result<Page<Message>>;

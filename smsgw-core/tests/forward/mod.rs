@@ -233,6 +233,14 @@ macro_rules! forward_all_but_messages {
             ) -> smsgw_core::error::Result<usize> {
                 self.inner.erase_received(before, max, pseudonyms).await
             }
+
+            async fn remove_received(
+                &self,
+                before: smsgw_core::time::Timestamp,
+                max: usize,
+            ) -> smsgw_core::error::Result<usize> {
+                self.inner.remove_received(before, max).await
+            }
         }
 
         #[async_trait::async_trait]

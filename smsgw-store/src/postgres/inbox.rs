@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::rows::{Columns, device_uuid, end_of, limit, storable};
-use super::{PostgresStore, erase};
+use super::{PostgresStore, erase, remove};
 
 /// Adds what is not there, and answers what it has added.
 pub(super) const INSERT: &str = "INSERT INTO inbox (device, id, account, received_at, sim, sender, body) \
@@ -62,6 +62,11 @@ impl InboxStore for PostgresStore {
             Box::pin(async move { erase::erase_received(conn, before, max, &pseudonyms).await })
         })
         .await
+    }
+
+    async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.run("remove_received", move |conn| Box::pin(remove::remove(conn, remove::RECEIVED, before, max)))
+            .await
     }
 }
 

@@ -18,7 +18,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::rows::{Columns, MessageRow, device_uuid, end_of, event, limit, message_columns, owned};
-use super::{PostgresStore, advance, claim, due, erase, insert};
+use super::{PostgresStore, advance, claim, due, erase, insert, remove};
 use crate::bad_ends::is_bad_end;
 
 pub(super) const ONE: &str =
@@ -151,6 +151,10 @@ impl MessageStore for PostgresStore {
             Box::pin(async move { erase::erase_message(conn, account, id, &pseudonyms).await })
         })
         .await
+    }
+
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.run("remove", move |conn| Box::pin(remove::remove(conn, remove::MESSAGES, before, max))).await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 13] = [
+const MIGRATIONS: [(&str, &str); 14] = [
     ("messages", include_str!("../../migrations/postgres/0001_messages.sql")),
     ("devices", include_str!("../../migrations/postgres/0002_devices.sql")),
     ("queue", include_str!("../../migrations/postgres/0003_queue.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(&str, &str); 13] = [
     ("bad ends", include_str!("../../migrations/postgres/0011_bad_ends.sql")),
     ("looks", include_str!("../../migrations/postgres/0012_looks.sql")),
     ("queued", include_str!("../../migrations/postgres/0013_queued.sql")),
+    ("removal", include_str!("../../migrations/postgres/0014_removal.sql")),
 ];
 
 const OURS: &str = "CREATE TABLE IF NOT EXISTS _smsgw_migrations (

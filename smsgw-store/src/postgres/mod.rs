@@ -23,6 +23,7 @@ mod plans;
 mod pulse;
 mod queue;
 mod recent;
+mod remove;
 mod rows;
 mod session;
 mod tokens;

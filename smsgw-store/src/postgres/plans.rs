@@ -8,7 +8,7 @@ use smsgw_test_support::Postgres;
 
 use super::{PostgresConfig, PostgresStore};
 use super::{accounts, advance, audit, changes, claim, devices, due, erase, inbox, insert, keys, messages};
-use super::{queue, tokens};
+use super::{queue, remove, tokens};
 
 const ROWS: &str = "
     INSERT INTO messages (id, account, created_at, due_at, expires_at, check_at, look_at, requeue_at, device, waits_for, epoch,
@@ -83,6 +83,9 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (erase::ERASE, "messages_pkey", false),
         (erase::RECEIVED, "inbox_kept", true),
         (erase::ERASE_RECEIVED, "inbox_pkey", false),
+        (remove::MESSAGES, "messages_erased", true),
+        (remove::MESSAGES, "message_events_report", true),
+        (remove::RECEIVED, "inbox_erased", true),
         (accounts::PAGE, "accounts_newest", true),
         (tokens::ONE, "tokens_pkey", true),
         (tokens::OF_ACCOUNT, "tokens_newest", true),

@@ -13,7 +13,7 @@ use super::classify::is_repeated;
 use super::rows::Micros;
 use super::sql::{Args, Batch, Script, part, parts};
 use super::writer::Transaction;
-use super::{SqliteStore, erase};
+use super::{SqliteStore, erase, remove};
 
 const INSERT: Batch = Batch {
     head: "INSERT INTO inbox (device, id, account, sender, body, sim, received_at) \
@@ -61,6 +61,13 @@ impl InboxStore for SqliteStore {
         let pseudonyms = pseudonyms.clone();
         self.write("erase_received", max, move |transaction| {
             Box::pin(async move { erase::erase_received(transaction, before, max, &pseudonyms).await })
+        })
+        .await
+    }
+
+    async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.write("remove_received", max, move |transaction| {
+            Box::pin(remove::received(&mut transaction.conn, before, max))
         })
         .await
     }

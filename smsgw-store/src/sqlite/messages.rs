@@ -18,7 +18,7 @@ use super::classify::classify;
 use super::damaged::{Name, Rows};
 use super::rows::{EventRow, MessageRow, message_json};
 use super::sql::{Args, Batch, fetch_first_good};
-use super::{SqliteStore, advance, claim, due, erase, insert};
+use super::{SqliteStore, advance, claim, due, erase, insert, remove};
 use crate::bad_ends::{bad_ends, is_bad_end};
 
 pub(super) const ONE: &str =
@@ -137,6 +137,13 @@ impl MessageStore for SqliteStore {
         let pseudonyms = pseudonyms.clone();
         self.write("erase_message", 1, move |transaction| {
             Box::pin(async move { erase::erase_message(transaction, account, id, &pseudonyms).await })
+        })
+        .await
+    }
+
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.write("remove", max, move |transaction| {
+            Box::pin(remove::messages(&mut transaction.conn, before, max))
         })
         .await
     }

@@ -8,7 +8,7 @@ use super::classify::{BACKEND, classify};
 use crate::schema::Schema;
 
 /// Each step, in order; its number is its place, counted from 1. What has been released never changes.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("messages", include_str!("../../migrations/sqlite/0001_messages.sql")),
     ("devices", include_str!("../../migrations/sqlite/0002_devices.sql")),
     ("sealed keys", include_str!("../../migrations/sqlite/0003_sealed_keys.sql")),
@@ -19,6 +19,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("erasure", include_str!("../../migrations/sqlite/0008_erasure.sql")),
     ("pause", include_str!("../../migrations/sqlite/0009_pause.sql")),
     ("bad ends", include_str!("../../migrations/sqlite/0010_bad_ends.sql")),
+    ("removal", include_str!("../../migrations/sqlite/0011_removal.sql")),
 ];
 
 /// What is there where there is no database yet.

@@ -22,6 +22,7 @@ mod messages;
 mod migrate;
 #[cfg(test)]
 mod plans;
+mod remove;
 mod rows;
 mod sql;
 mod tokens;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::sql::Batch;
 use super::{accounts, advance, audit, changes, claim, damaged, devices, due, erase, inbox, insert, keys};
-use super::{messages, migrate, rows, tokens};
+use super::{messages, migrate, remove, rows, tokens};
 
 fn of_three(batch: &Batch) -> String {
     let mut sql = String::new();
@@ -50,6 +50,10 @@ fn statements() -> Vec<(String, &'static str)> {
         (of_three(&erase::ERASE), by_seq),
         (erase::RECEIVED.into(), "inbox_kept"),
         (of_three(&erase::ERASE_RECEIVED), "SEARCH inbox USING PRIMARY KEY"),
+        (remove::EVENTS.into(), "messages_erased"),
+        (remove::EVENTS.into(), "message_events_report"),
+        (remove::MESSAGES.into(), "messages_erased"),
+        (remove::RECEIVED.into(), "inbox_erased"),
         (accounts::PAGE.into(), "accounts_newest"),
         (tokens::ONE.into(), "SEARCH t USING PRIMARY KEY"),
         (tokens::OF_ACCOUNT.into(), "tokens_newest"),

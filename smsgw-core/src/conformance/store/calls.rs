@@ -32,6 +32,7 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("forget_keys", store.forget_keys(1).await.err());
     note("erase", store.erase(now, 1, &forget).await.err());
     note("erase_message", store.erase_message(account, id, &forget).await.err());
+    note("remove", store.remove(now, 1).await.err());
     note("message", store.message(account, id).await.err());
     note("events", store.events(account, id).await.err());
     note("messages", store.messages(&MessageQuery::new(account, 1)).await.err());
@@ -63,5 +64,6 @@ pub(super) async fn all(ground: &Ground, store: &dyn Store) -> Vec<(&'static str
     note("receive", store.receive(&[inbox::sms(ground)]).await.err());
     note("inbox", store.inbox(&inbox::query(ground, 1)).await.err());
     note("erase_received", store.erase_received(now, 1, &forget).await.err());
+    note("remove_received", store.remove_received(now, 1).await.err());
     outcomes
 }

@@ -20,6 +20,7 @@ mod layered;
 mod lifecycle;
 mod list;
 mod recall;
+mod remove;
 mod reports;
 mod retry;
 mod sweeps;
@@ -218,6 +219,10 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             words_of_a_device_are_erased,
             erased_message_is_not_sent_again,
             received_sms_is_erased;
+        remove:
+            what_was_erased_is_removed,
+            what_is_left_of_sms_is_removed,
+            removing_goes_on_where_it_stopped;
         inbox:
             received_sms_reads_back_whole,
             received_sms_is_stored_once,

@@ -68,6 +68,10 @@ impl<T: MessageStore> MessageStore for Fault<T> {
         self.call("erase_message", self.inner.erase_message(account, id, pseudonyms)).await
     }
 
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.call("remove", self.inner.remove(before, max)).await
+    }
+
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {
         self.call("message", self.inner.message(account, id)).await
     }
@@ -216,6 +220,10 @@ impl<T: InboxStore> InboxStore for Fault<T> {
 
     async fn erase_received(&self, before: Timestamp, max: usize, pseudonyms: &Pseudonyms) -> Result<usize> {
         self.call("erase_received", self.inner.erase_received(before, max, pseudonyms)).await
+    }
+
+    async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
+        self.call("remove_received", self.inner.remove_received(before, max)).await
     }
 }
 

@@ -37,6 +37,21 @@ impl InboxStore for MemoryStore {
         let old = old.filter(|((place, _), sms)| *place < end && sms.erased_at.is_none()).take(max);
         Ok(old.map(|(_, sms)| erase(sms, pseudonyms, now)).count())
     }
+
+    async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
+        let mut rows = self.lock(&self.shared.inbox, "remove_received")?;
+        let ReceivedRows { seen, lists } = &mut *rows;
+        let is_old = |sms: &ReceivedSms| sms.erased_at.is_some_and(|at| at < before);
+        let all = lists.values().flatten();
+        let mut old: Vec<_> = all.filter(|(_, sms)| is_old(sms)).map(|(_, sms)| sms.clone()).collect();
+        old.sort_by_key(|sms| sms.erased_at);
+        old.truncate(max);
+        for sms in &old {
+            seen.remove(&(sms.device, sms.id));
+            lists.get_mut(&sms.account).and_then(|list| list.remove(&(place(sms), sms.device)));
+        }
+        Ok(old.len())
+    }
 }
 
 impl ReceivedRows {

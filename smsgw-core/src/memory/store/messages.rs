@@ -94,10 +94,10 @@ impl MessageStore for MemoryStore {
         let mut messages = self.lock(&self.shared.messages, "erase")?;
         let Messages { rows, indexes, .. } = &mut *messages;
         let now = self.shared.clock.now();
-        let old = indexes.ended.take(before, max);
+        let old = indexes.ended.kept_before(before, max);
         for id in &old {
             if let Some(row) = rows.get_mut(id) {
-                row.erase(pseudonyms, now);
+                indexes.erase(row, pseudonyms, now);
             }
         }
         Ok(old.len())
@@ -114,10 +114,18 @@ impl MessageStore for MemoryStore {
         let Some(row) = rows.get_mut(&id).filter(|row| row.message.account == account) else {
             return Ok(None);
         };
-        let Some(ended_at) = row.ended_at else { return Ok(Some(Erased::NotOver)) };
-        row.erase(pseudonyms, self.shared.clock.now());
-        indexes.ended.set(row, Some(ended_at));
+        if row.ended_at.is_none() {
+            return Ok(Some(Erased::NotOver));
+        }
+        indexes.erase(row, pseudonyms, self.shared.clock.now());
         Ok(Some(Erased::Done))
+    }
+
+    async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
+        let mut messages = self.lock(&self.shared.messages, "remove")?;
+        let old = messages.indexes.ended.take_erased(before, max);
+        old.iter().for_each(|id| messages.remove(*id));
+        Ok(old.len())
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

@@ -7,6 +7,7 @@ use super::row::Row;
 use super::waiting::Waiting;
 use crate::id::{AccountId, DeviceId, MessageId};
 use crate::message::Message;
+use crate::pseudonym::Pseudonyms;
 use crate::queue::Job;
 use crate::state::{Next, Overdue, State, overdue};
 use crate::store::{Claim, Cursor, Due, Moved};
@@ -45,6 +46,15 @@ impl Messages {
         row.note(now);
         self.indexes.alarms.set(&mut row, Some(check_at));
         self.rows.insert(id, row);
+    }
+
+    /// Removes a message that is over.
+    pub(super) fn remove(&mut self, id: MessageId) {
+        let Some(row) = self.rows.remove(&id) else { return };
+        self.indexes.leave(&row.message);
+        if let Some(list) = self.lists.get_mut(&row.message.account) {
+            list.remove(&place(&row.message));
+        }
     }
 
     /// One message of `account`.
@@ -90,6 +100,12 @@ impl Indexes {
             row.note(now);
         }
         moved
+    }
+
+    /// Forgets what the message of `row`, which is over, says.
+    pub(super) fn erase(&mut self, row: &mut Row, pseudonyms: &Pseudonyms, now: Timestamp) {
+        row.erase(pseudonyms, now);
+        self.ended.set(row, row.ended_at);
     }
 
     /// Claims `row` for `device`: the caller has seen that it may.
