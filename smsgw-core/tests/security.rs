@@ -214,14 +214,14 @@ async fn texts_numbers_and_the_audit_log_are_forgotten_in_time() {
 #[tokio::test(start_paused = true)]
 async fn what_is_left_of_a_message_is_removed_in_time() {
     let ground = Ground::new();
-    // Less than a day is too short: its sender may repeat it.
+    // Less than two days is too short: its sender may repeat it.
     let builder = ground.builder().keep_contents(Some(HOUR)).keep_history(Some(HOUR));
     let running = builder.build().start().await.expect("starts");
     let handle = running.handle();
     let account = handle.ensure_account("ops").await.expect("an account").id;
     let id = send(&handle, account).await;
     handle.cancel(account, id).await.expect("a store").expect("it is there");
-    tokio::time::sleep(24 * HOUR).await;
+    tokio::time::sleep(48 * HOUR).await;
     assert!(read(&handle, account, id).await.erased_at.is_some());
     tokio::time::sleep(2 * HOUR).await;
     assert_eq!(handle.message(account, id).await.expect("a store"), None);

@@ -40,6 +40,7 @@ use crate::flags::SettingFlags;
 use crate::log::{self, Format};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MOST_DAYS: u32 = 36_500;
 /// How long texts and numbers are kept where nothing is said.
 const RETENTION: Duration = Duration::from_secs(30 * DAY.as_secs());
 
@@ -91,8 +92,8 @@ impl Settings {
         let secret = reader.read(API_SECRET_KEY, secret);
         let previous_secret = reader.read(API_SECRET_KEY_PREVIOUS, self::secret);
         let admin_token = reader.read(SMSGW_ADMIN_TOKEN, admin_token);
-        let retention = reader.read(RETENTION_DAYS, days).unwrap_or(Some(RETENTION));
-        let history = reader.read(HISTORY_DAYS, days).flatten();
+        let retention = reader.read(RETENTION_DAYS, days::<1>).unwrap_or(Some(RETENTION));
+        let history = reader.read(HISTORY_DAYS, days::<2>).flatten();
         let account_rate = reader.read(ACCOUNT_RATE_LIMIT, str::parse);
         let always_queue = reader.switch(ALWAYS_QUEUE).unwrap_or(false);
         let migrate = reader.switch(MIGRATE).unwrap_or(true);
@@ -172,12 +173,13 @@ fn admin_token(text: &str) -> Result<SecretString, String> {
     }
 }
 
-fn days(text: &str) -> Result<Option<Duration>, &'static str> {
+fn days<const LEAST: u32>(text: &str) -> Result<Option<Duration>, String> {
     if text == "never" {
         return Ok(None);
     }
-    let days = text.parse().ok().filter(|days| (1..=36_500).contains(days));
-    days.map(|days: u32| Some(days * DAY)).ok_or("expected a number of days from 1 to 36500, or never")
+    let days = text.parse().ok().filter(|days| (LEAST..=MOST_DAYS).contains(days));
+    days.map(|days| Some(days * DAY))
+        .ok_or_else(|| format!("expected a number of days from {LEAST} to {MOST_DAYS}, or never"))
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

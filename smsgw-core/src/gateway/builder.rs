@@ -107,10 +107,10 @@ impl GatewayBuilder {
         self
     }
 
-    /// How long what is left of a message or of a received SMS is kept after it was erased, a day at least; then it is removed
+    /// How long what is left of a message or of a received SMS is kept after it was erased, two days at least; then it is removed
     /// with its history, and its id is free again. `None` keeps it for ever. Default: for ever.
     pub fn keep_history(mut self, time: Option<Duration>) -> Self {
-        self.settings.keep_history = time.map(|time| time.max(KEYS_KEPT));
+        self.settings.keep_history = time.map(|time| time.max(2 * KEYS_KEPT));
         self
     }
 

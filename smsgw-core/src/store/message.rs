@@ -148,8 +148,8 @@ pub trait MessageStore: Send + Sync + 'static {
     ) -> Result<Option<Erased>>;
 
     /// Removes messages that were erased before `before`, with their histories, at most `max`, those first that were erased
-    /// first. Their ids are free again, so `before` is no time within [`KEYS_KEPT`]. Says how many; fewer than `max` were the
-    /// last.
+    /// first. Their ids are free again, and a key that leads to one must be forgotten before: `before` is longer ago than
+    /// [`KEYS_KEPT`]. Says how many; fewer than `max` were the last.
     ///
     /// # Errors
     /// Any backend error.

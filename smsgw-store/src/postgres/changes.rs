@@ -20,7 +20,8 @@ use crate::looks::looks;
 /// never both. Lists are hidden from the planner behind `(SELECT …)`: however long they are, it looks up each id in the
 /// index. The `IS TRUE` keeps it from joining two lists, which it thinks are short, by going through one for each entry
 /// of the other. An early time to look at a message is left as it is, in its row or in that of its batch: it is not worth a
-/// change of the index. One that nobody looks after any more is over since the first time that this was so.
+/// change of the index. One that nobody looks after any more is over since the first time that this was so. What is only
+/// recorded keeps its message from being removed meanwhile.
 pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::uuid[]), \
      (SELECT $2::int[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::uuid[]), (SELECT $6::int[]), \
      (SELECT $7::bigint[]), (SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::uuid[]), \
@@ -37,8 +38,8 @@ pub(super) const WRITE: &str = "WITH v AS MATERIALIZED (SELECT * FROM unnest((SE
      failure_detail = CASE WHEN m.erased_at IS NULL THEN v.failure_detail END, failures = v.failures, \
      ended_at = CASE WHEN v.check_at IS NULL THEN coalesce(m.ended_at, $15) END FROM v \
      WHERE m.id = v.id AND m.version = v.version AND v.state IS NOT NULL RETURNING m.id), \
-     held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT m.id FROM v JOIN messages AS m \
-     ON m.id = v.id AND m.version = v.version WHERE v.state IS NULL), \
+     held AS MATERIALIZED (SELECT id FROM changed UNION ALL SELECT id FROM (SELECT m.id FROM v JOIN messages AS m \
+     ON m.id = v.id AND m.version = v.version WHERE v.state IS NULL FOR KEY SHARE OF m) AS kept), \
      noted AS (INSERT INTO message_events (message, at, state, attempt, device, reason, code, applied, report) \
      SELECT e.message, $15, e.state, e.attempt, e.device, e.reason, e.code, e.applied, e.report \
      FROM unnest((SELECT $16::uuid[]), (SELECT $17::text[]), (SELECT $18::int[]), (SELECT $19::uuid[]), \

@@ -9,21 +9,31 @@ use super::changes::Changes;
 use super::insert::{QUEUE_LEASE, micros};
 use super::rows::{Held, head_columns, limit, uuids};
 
-/// Batches that were leased when they were added, to this gateway or to the queue, and are to be looked at: at most $1 of each
-/// kind, and no more once they have $2 messages. Those of the queue are so $4 microseconds after they may be pushed again, or,
-/// with $3, then. Says how many of both. Those of their messages that still want to be looked at are so by themselves from now
-/// on. It is no change that others must know of.
+/// Batches whose lease is over, this gateway's or, since $3 microseconds after they could be pushed again, the queue's: at most
+/// $1 of each kind, and no more once they have $2 messages. Says how many of both. Those of their messages that still want to
+/// be looked at are so by themselves from now on. It is no change that others must know of.
 pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM ( \
      SELECT l.ctid, sum(cardinality(l.ids)) OVER (ORDER BY l.at ROWS UNBOUNDED PRECEDING) - cardinality(l.ids) AS before \
      FROM (SELECT ctid, coalesce(look_at, requeue_at) AS at, ids FROM message_leases WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM message_leases WHERE look_at <= (SELECT smsgw_now()) ORDER BY look_at LIMIT $1) || ARRAY( \
-     SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) - CASE WHEN $3 THEN 0 ELSE $4::bigint END \
-     ORDER BY requeue_at LIMIT $1)) FOR UPDATE SKIP LOCKED) AS l) AS l WHERE l.before < $2)) RETURNING ids), \
+     SELECT ctid FROM message_leases WHERE look_at <= (SELECT smsgw_now()) \
+     ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED) || ARRAY( \
+     SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) - $3::bigint \
+     ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED))) AS l) AS l WHERE l.before < $2)) RETURNING ids), \
      noted AS (UPDATE messages AS m SET look_at = least(m.look_at, m.check_at), leased_until = NULL, \
      requeue_at = CASE WHEN m.state = 'queued' THEN coalesce(m.requeue_at, smsgw_now()) ELSE m.requeue_at END \
      FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT array_agg(v.id) FROM over, unnest(ids) AS v (id))::uuid[]) \
      AND m.check_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) AS v WHERE m.id = v.id) \
      SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM over";
+
+/// Batches that the queue may have lost, at most $1: those of their messages that are still queued may be pushed again from now
+/// on. Their lease runs on, $2 microseconds longer, as one of this gateway's. Says how many.
+pub(super) const QUEUE_LEASES: &str = "WITH old AS (UPDATE message_leases SET look_at = requeue_at + $2, requeue_at = NULL \
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) \
+     ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING ids), \
+     noted AS (UPDATE messages AS m SET requeue_at = smsgw_now() \
+     FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT array_agg(v.id) FROM old, unnest(ids) AS v (id))::uuid[]) \
+     AND m.state = 'queued' AND m.requeue_at IS NULL ORDER BY m.id FOR UPDATE OF m) AS v WHERE m.id = v.id) \
+     SELECT count(*) FROM old";
 
 /// $1 the limit.
 pub(super) const TO_CHECK: &str = concat!(
@@ -53,12 +63,13 @@ const LEASED: i64 = 2_000;
 
 /// Looks after at most `query.max` messages.
 pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Result<Due> {
-    let over = sqlx::query_as(LEASES_OVER)
-        .bind(LEASES)
-        .bind(LEASED)
-        .bind(query.requeue)
-        .bind(micros(QUEUE_LEASE.saturating_sub(QUEUED_RECHECK)));
-    let (leases, leased): (i64, i64) = over.fetch_one(&mut *conn).await?;
+    let longer = micros(QUEUE_LEASE.saturating_sub(QUEUED_RECHECK));
+    let over = sqlx::query_as(LEASES_OVER).bind(LEASES).bind(LEASED).bind(longer);
+    let (mut leases, leased): (i64, i64) = over.fetch_one(&mut *conn).await?;
+    if query.requeue {
+        let old = sqlx::query_scalar(QUEUE_LEASES).bind(LEASES).bind(longer);
+        leases = leases.max(old.fetch_one(&mut *conn).await?);
+    }
     let (mut now, mut rows) = look(conn, TO_CHECK, query.max).await?;
     if query.requeue && rows.len() < query.max {
         let (later, more) = look(conn, TO_REQUEUE, query.max - rows.len()).await?;

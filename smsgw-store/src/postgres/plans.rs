@@ -59,6 +59,8 @@ fn statements() -> Vec<(&'static str, &'static str, bool)> {
         (due::LEASES_OVER, "message_leases_look", false),
         (due::LEASES_OVER, "message_leases_requeue", false),
         (due::LEASES_OVER, "messages_pkey", false),
+        (due::QUEUE_LEASES, "message_leases_requeue", false),
+        (due::QUEUE_LEASES, "messages_pkey", false),
         (due::TO_CHECK, "messages_look", true),
         (due::TO_REQUEUE, "messages_requeue", true),
         (due::CHECK_AGAIN, "messages_pkey", false),

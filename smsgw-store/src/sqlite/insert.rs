@@ -39,7 +39,7 @@ pub(super) const BY_KEY: Batch = Batch {
     head: concat!(
         "SELECT json_array(hex(i.account), i.key, hex(i.fingerprint), (SELECT ",
         message_json!(),
-        " FROM messages WHERE seq = i.message)) FROM idempotency AS i WHERE (i.account, i.key) IN (VALUES "
+        " FROM messages WHERE seq = i.message AND account = i.account)) FROM idempotency AS i WHERE (i.account, i.key) IN (VALUES "
     ),
     row: "(?,?)",
     tail: ")",

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StoreFixture;
-use super::ground::{Ground, LEASE, MOMENT, RECHECK, SHORT, set_aside, urgent};
+use super::ground::{Ground, LEASE, LONG, MOMENT, RECHECK, SHORT, applied, set_aside, urgent};
 use crate::conformance::Stage;
 use crate::id::MessageId;
 use crate::message::{NewMessage, Priority};
 use crate::queue::Job;
-use crate::state::{Fence, QUEUED_RECHECK, Reason, State};
-use crate::store::DueQuery;
+use crate::state::{Fence, QUEUED_RECHECK, Reason, ReportState, State};
+use crate::store::{Claim, DueQuery};
 
 pub(super) async fn scheduled_message_is_queued_at_its_time(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
@@ -60,6 +60,41 @@ pub(super) async fn lost_lease_is_queued_again(stage: &Stage<dyn StoreFixture>) 
     assert_eq!(ground.pull(ground.device, 1).await.len(), 1);
     ground.elapse(LEASE).await;
     assert!(ground.due_ids(false).await.contains(&pulled));
+}
+
+/// However long a store leaves new messages to the queue, whoever claims one meanwhile may die.
+pub(super) async fn lost_lease_of_a_queued_message_is_noticed(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    for asks_early in [true, false] {
+        let id = ground.queued().await;
+        let claimed = ground.store.claim(&[Claim { id, device: ground.device }], LONG).await.expect("claim");
+        assert!(claimed[0].is_some());
+        if asks_early {
+            ground.elapse(QUEUED_RECHECK).await;
+            assert_eq!(ground.due_ids(true).await, [], "its lease runs");
+            ground.elapse(LONG - QUEUED_RECHECK - SHORT).await;
+        } else {
+            ground.elapse(LONG - SHORT).await;
+        }
+        assert_eq!(ground.due_ids(true).await, [], "to its end");
+        ground.elapse(SHORT).await;
+        assert_eq!(ground.due_ids(false).await, [id]);
+        assert_eq!(ground.read(id).await.reason, Some(Reason::LeaseExpired));
+        // Nothing of this round is left for the next.
+        ground.claim(id).await.expect("queued");
+        applied(ground.report(id, ReportState::Sent).await);
+    }
+}
+
+pub(super) async fn lost_queue_entry_is_pushed_again_however_late(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    let id = ground.queued().await;
+    for _ in 0..4 {
+        ground.elapse(LONG / 2).await;
+        assert_eq!(ground.due(false).await, (vec![], vec![]), "a long queue is not pushed twice");
+    }
+    assert_eq!(ground.due_ids(true).await, [id]);
+    assert!(ground.claim(id).await.is_some());
 }
 
 pub(super) async fn unacknowledged_message_is_queued_again(stage: &Stage<dyn StoreFixture>) {

@@ -21,6 +21,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(2);
 pub(super) const RECHECK: Duration = Duration::from_secs(1);
 /// The life of a message that is to end.
 pub(super) const SHORT: Duration = Duration::from_secs(3);
+/// A lease as gateways have it.
+pub(super) const LONG: Duration = Duration::from_secs(30);
 /// A moment more.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
 

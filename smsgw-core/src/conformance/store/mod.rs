@@ -149,6 +149,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             message_of_another_account_is_not_canceled;
         recall:
             recall_sets_aside_what_was_dispatched,
+            recall_finds_what_was_queued,
             recall_leaves_what_was_acknowledged,
             recalled_message_keeps_its_device,
             recall_ends_the_claim;
@@ -159,6 +160,8 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             scheduled_message_is_queued_at_its_time,
             job_says_what_a_dispatcher_must_know,
             lost_lease_is_queued_again,
+            lost_lease_of_a_queued_message_is_noticed,
+            lost_queue_entry_is_pushed_again_however_late,
             unacknowledged_message_is_queued_again,
             lost_queue_entry_is_pushed_again_when_asked,
             due_message_is_not_due_again_at_once,
@@ -251,6 +254,7 @@ pub fn cases() -> Vec<Case<dyn StoreFixture>> {
             account_writes_can_be_dropped,
             audit_writes_can_be_dropped,
             erasing_can_be_dropped,
+            removing_can_be_dropped,
             receive_can_be_dropped,
             close_can_be_dropped;
     }

@@ -1,10 +1,10 @@
 //! What [`MessageStore::recall`](crate::store::MessageStore::recall) promises.
 
 use super::StoreFixture;
-use super::ground::{Ground, applied};
+use super::ground::{Ground, LONG, applied};
 use crate::conformance::Stage;
-use crate::state::{Reason, ReportState, State};
-use crate::store::Advanced;
+use crate::state::{Change, Fence, QUEUED_RECHECK, Reason, ReportState, State};
+use crate::store::{Advanced, Claim};
 
 pub(super) async fn recall_sets_aside_what_was_dispatched(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
@@ -20,6 +20,25 @@ pub(super) async fn recall_sets_aside_what_was_dispatched(stage: &Stage<dyn Stor
     let pulled: Vec<_> = ground.pull(ground.device, 10).await.iter().map(|message| message.id).collect();
     assert_eq!(pulled, ids, "in order of acceptance");
     assert_eq!(ground.store.recall(&[ground.device]).await.expect("recall"), 0, "nothing is dispatched now");
+}
+
+/// However long a store leaves new messages to the queue, a device may have one in hand meanwhile.
+pub(super) async fn recall_finds_what_was_queued(stage: &Stage<dyn StoreFixture>) {
+    let ground = Ground::new(stage).await;
+    for asks_early in [false, true] {
+        let id = ground.queued().await;
+        let claimed = ground.store.claim(&[Claim { id, device: ground.device }], LONG).await.expect("claim");
+        assert!(claimed[0].is_some());
+        let change = Change::Dispatched { recheck: Some(2 * LONG) };
+        applied(ground.advance(id, Fence::Epoch(1), change).await);
+        if asks_early {
+            ground.elapse(QUEUED_RECHECK).await;
+            assert_eq!(ground.due_ids(true).await, [], "it is in hand");
+        }
+        assert_eq!(ground.store.recall(&[ground.device]).await.expect("recall"), 1);
+        assert_eq!(ground.pull(ground.device, 10).await.len(), 1);
+        applied(ground.report(id, ReportState::Sent).await);
+    }
 }
 
 pub(super) async fn recall_leaves_what_was_acknowledged(stage: &Stage<dyn StoreFixture>) {

@@ -2,12 +2,12 @@
 
 use super::StoreFixture;
 use super::erase::{over, pseudonyms};
-use super::ground::{Ground, MOMENT};
+use super::ground::{Ground, MOMENT, applied};
 use super::inbox;
 use crate::conformance::Stage;
 use crate::id::MessageId;
 use crate::state::ReportState;
-use crate::store::{Advanced, Inserted, MessageQuery, Received};
+use crate::store::{Advanced, Inserted, MessageQuery, Received, ReceivedSms};
 
 async fn listed(ground: &Ground) -> Vec<MessageId> {
     let page = ground.store.messages(&MessageQuery::new(ground.account, 10)).await.expect("messages");
@@ -46,24 +46,31 @@ pub(super) async fn what_was_erased_is_removed(stage: &Stage<dyn StoreFixture>) 
 
 pub(super) async fn what_is_left_of_sms_is_removed(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
-    let (old, young) = (inbox::sms(&ground), inbox::sms(&ground));
-    ground.store.receive(std::slice::from_ref(&old)).await.expect("receive");
-    ground.elapse(MOMENT).await;
-    assert_eq!(
-        ground.store.erase_received(ground.now(), 10, &pseudonyms()).await.expect("erase_received"),
-        1
-    );
-    ground.store.receive(std::slice::from_ref(&young)).await.expect("receive");
-    ground.elapse(MOMENT).await;
-    let remove = async || ground.store.remove_received(ground.now(), 10).await.expect("remove_received");
-    assert_eq!(remove().await, 1, "what was erased");
-    assert_eq!(remove().await, 0, "each once");
-    assert_eq!(inbox::read_all(&ground, inbox::query(&ground, 10)).await, [young]);
+    let erase = async |sms: &ReceivedSms| {
+        ground.store.receive(std::slice::from_ref(sms)).await.expect("receive");
+        ground.elapse(MOMENT).await;
+        let erased = ground.store.erase_received(ground.now(), 10, &pseudonyms()).await;
+        assert_eq!(erased.expect("erase_received"), 1);
+        ground.elapse(MOMENT).await;
+    };
+    let remove =
+        async |before, max| ground.store.remove_received(before, max).await.expect("remove_received");
+    let old = inbox::sms(&ground);
+    erase(&old).await;
+    let moment = ground.now();
+    erase(&inbox::sms(&ground)).await;
+    let whole = inbox::sms(&ground);
+    ground.store.receive(std::slice::from_ref(&whole)).await.expect("receive");
+    assert_eq!(remove(moment, 10).await, 1, "what was erased long enough ago");
+    assert_eq!(remove(moment, 10).await, 0, "each once");
     assert_eq!(
         ground.store.receive(&[old]).await.expect("receive"),
         [Received::New],
         "nobody knows it any more"
     );
+    assert_eq!(remove(ground.now(), 0).await, 0, "no more than are asked for");
+    assert_eq!(remove(ground.now(), 10).await, 1, "what was erased");
+    assert_eq!(inbox::read_all(&ground, inbox::query(&ground, 10)).await.len(), 2, "what is whole stays");
 }
 
 pub(super) async fn removing_goes_on_where_it_stopped(stage: &Stage<dyn StoreFixture>) {
@@ -87,4 +94,8 @@ pub(super) async fn removing_goes_on_where_it_stopped(stage: &Stage<dyn StoreFix
         counts.push(ground.store.remove(ground.now(), 2).await.expect("remove"));
     }
     assert_eq!(counts, [2, 1, 0]);
+    // Nothing that was said of them is said of the next.
+    let next = ground.dispatched().await;
+    assert_eq!(ground.history(next).await.len(), 3);
+    applied(ground.report(next, ReportState::Sent).await);
 }

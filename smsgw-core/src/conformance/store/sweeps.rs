@@ -305,6 +305,30 @@ pub(super) async fn erasing_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
     .await;
 }
 
+pub(super) async fn removing_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
+    let ground = &Ground::new(stage).await;
+    let pseudonyms = &erase::pseudonyms();
+    let prepare = async || {
+        let (id, sms) = (erase::over(ground).await, inbox::sms(ground));
+        ground.store.receive(from_ref(&sms)).await.expect("receive");
+        ground.elapse(MOMENT).await;
+        ground.store.erase(ground.now(), 10, pseudonyms).await.expect("erase");
+        ground.store.erase_received(ground.now(), 10, pseudonyms).await.expect("erase_received");
+        ground.elapse(MOMENT).await;
+        (id, sms)
+    };
+    let call = async |_: &_| {
+        ground.store.remove(ground.now(), 10).await.expect("remove");
+        ground.store.remove_received(ground.now(), 10).await.expect("remove_received");
+    };
+    sweep(prepare, call, async |(id, sms), _| {
+        call(&(id, sms)).await;
+        assert_eq!(ground.store.message(ground.account, id).await.expect("message"), None);
+        assert_eq!(inbox::read_all(ground, inbox::query(ground, 10)).await, []);
+    })
+    .await;
+}
+
 pub(super) async fn receive_can_be_dropped(stage: &Stage<dyn StoreFixture>) {
     let ground = &Ground::new(stage).await;
     let prepare = async || [inbox::sms(ground), inbox::sms(ground)];
