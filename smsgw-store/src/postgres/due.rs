@@ -9,7 +9,7 @@ use super::changes::Changes;
 use super::insert::{QUEUE_LEASE, micros};
 use super::rows::{Held, head_columns, limit, uuids};
 
-/// Batches whose lease is over, this gateway's or, since $3 microseconds after they could be pushed again, the queue's: at most
+/// Batches whose lease is over, a gateway's or, since $3 microseconds after they could be pushed again, the queue's: at most
 /// $1 of each kind, and no more once they have $2 messages. Says how many of both. Those of their messages that still want to
 /// be looked at are so by themselves from now on. It is no change that others must know of.
 pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM ( \
@@ -26,7 +26,7 @@ pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases W
      SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM over";
 
 /// Batches that the queue may have lost, at most $1: those of their messages that are still queued may be pushed again from now
-/// on. Their lease runs on, $2 microseconds longer, as one of this gateway's. Says how many.
+/// on. Their lease runs on, $2 microseconds longer, as one of a gateway's. Says how many.
 pub(super) const QUEUE_LEASES: &str = "WITH old AS (UPDATE message_leases SET look_at = requeue_at + $2, requeue_at = NULL \
      WHERE ctid = ANY (ARRAY(SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) \
      ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING ids), \
