@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::remove::oldest;
 use super::rows::{Columns, device_uuid, end_of, limit, storable};
 
 pub(super) const INSERT: &str = "INSERT INTO audit (at, id, action, refused, account, credential, device, target, origin, count) \
@@ -88,14 +89,7 @@ impl AuditStore for PostgresStore {
     }
 
     async fn forget_audit(&self, before: Timestamp, max: usize) -> Result<usize> {
-        self.run("forget_audit", move |conn| {
-            Box::pin(async move {
-                let oldest = sqlx::query(FORGET).bind(before.as_micros()).bind(limit(max));
-                let done = oldest.execute(conn).await?;
-                Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
-            })
-        })
-        .await
+        self.run("forget_audit", move |conn| Box::pin(oldest(conn, FORGET, before.as_micros(), max))).await
     }
 }
 

@@ -6,8 +6,8 @@ use smsgw_core::time::Timestamp;
 use sqlx::postgres::PgConnection;
 
 use super::changes::Changes;
-use super::insert::{QUEUE_LEASE, micros};
-use super::rows::{Held, head_columns, limit, uuids};
+use super::insert::QUEUE_LEASE;
+use super::rows::{Held, head_columns, limit, micros, uuids};
 
 /// Batches whose lease is over, a gateway's or, since $3 microseconds after they could be pushed again, the queue's: at most
 /// $1 of each kind, and no more once they have $2 messages. Says how many of both. Those of their messages that still want to

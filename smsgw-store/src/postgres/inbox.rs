@@ -65,8 +65,10 @@ impl InboxStore for PostgresStore {
     }
 
     async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
-        self.run("remove_received", move |conn| Box::pin(remove::remove(conn, remove::RECEIVED, before, max)))
-            .await
+        self.run("remove_received", move |conn| {
+            Box::pin(remove::oldest(conn, remove::RECEIVED, before.as_micros(), max))
+        })
+        .await
     }
 }
 

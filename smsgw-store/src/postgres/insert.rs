@@ -9,8 +9,9 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::is_repeated;
 use super::recent::Recent;
+use super::remove::oldest;
 use super::rows::{
-    Columns, Held, MessageRow, device_uuid, epoch_code, limit, message_columns, narrow, priority_code, uuids,
+    Columns, Held, MessageRow, device_uuid, epoch_code, message_columns, micros, narrow, priority_code, uuids,
 };
 use crate::known::Known;
 
@@ -68,8 +69,7 @@ const ROUNDS: usize = 8;
 
 /// Forgets at most `max` keys that are too old. Says how many.
 pub(super) async fn forget_keys(conn: &mut PgConnection, max: usize) -> sqlx::Result<usize> {
-    let done = sqlx::query(FORGET).bind(micros(KEYS_KEPT)).bind(limit(max)).execute(conn).await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    oldest(conn, FORGET, micros(KEYS_KEPT), max).await
 }
 
 /// Inserts `batch`. Almost always all of it is new, so nothing is looked up first; where something is not, all of it is.
@@ -149,10 +149,6 @@ async fn write(conn: &mut PgConnection, mut batch: Vec<&Insertion>) -> sqlx::Res
         .execute(conn)
         .await
         .map(drop)
-}
-
-pub(super) fn micros(span: Duration) -> i64 {
-    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// When a message that is due later must be looked at.

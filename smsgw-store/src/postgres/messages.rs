@@ -154,7 +154,10 @@ impl MessageStore for PostgresStore {
     }
 
     async fn remove(&self, before: Timestamp, max: usize) -> Result<usize> {
-        self.run("remove", move |conn| Box::pin(remove::remove(conn, remove::MESSAGES, before, max))).await
+        self.run("remove", move |conn| {
+            Box::pin(remove::oldest(conn, remove::MESSAGES, before.as_micros(), max))
+        })
+        .await
     }
 
     async fn message(&self, account: AccountId, id: MessageId) -> Result<Option<Message>> {

@@ -4,8 +4,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use smsgw_test_support::Postgres;
-
+use super::hot_path::server;
 use super::{PostgresConfig, PostgresStore};
 use super::{accounts, advance, audit, changes, claim, devices, due, erase, inbox, insert, keys, messages};
 use super::{queue, remove, tokens};
@@ -114,14 +113,7 @@ async fn plan(conn: &mut PgConnection, sql: &str) -> String {
 
 #[tokio::test]
 async fn hot_statements_use_their_indexes() {
-    let server = match Postgres::start() {
-        Ok(server) => server,
-        Err(missing) => {
-            let required = std::env::var(smsgw_core::conformance::REQUIRE).unwrap_or_default();
-            assert!(!required.contains("postgres"), "{missing:?}");
-            return;
-        }
-    };
+    let Some(server) = server() else { return };
     PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
     let mut conn = PgConnection::connect(&server.url()).await.expect("the server");
     sqlx::raw_sql(ROWS).execute(&mut conn).await.expect("rows");

@@ -1,5 +1,7 @@
 //! Stored rows. Each struct reads the columns of its macro, in order.
 
+use std::time::Duration;
+
 use smsgw_core::id::{AccountId, DeviceId, MessageId};
 use smsgw_core::message::{Body, Failure, Message, MessageEvent, Priority};
 use smsgw_core::phone::PhoneNumber;
@@ -125,6 +127,11 @@ pub(super) fn storable(text: &str) -> String {
 /// How many rows are wanted at most.
 pub(super) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// A span as it is bound.
+pub(super) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The place that a page ends before, past all that can be where there is none.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::rows::{Hex, Micros};
-use super::sql::{Args, Batch, Script, part, parts};
+use super::sql::{Args, Batch, Script, part, parts, remove_oldest};
 
 const INSERT: Batch = Batch {
     head: "INSERT INTO audit (at, id, action, refused, account, credential, device, target, origin, count) \
@@ -72,7 +72,7 @@ impl AuditStore for SqliteStore {
 
     async fn forget_audit(&self, before: Timestamp, max: usize) -> Result<usize> {
         self.write("forget_audit", max, move |transaction| {
-            Box::pin(forget(&mut transaction.conn, before, max))
+            Box::pin(remove_oldest(&mut transaction.conn, FORGET, before, max))
         })
         .await
     }
@@ -96,15 +96,6 @@ async fn record(conn: &mut SqliteConnection, events: &[AuditEvent]) -> sqlx::Res
         script.execute(conn).await?;
     }
     Ok(())
-}
-
-async fn forget(conn: &mut SqliteConnection, before: Timestamp, max: usize) -> sqlx::Result<usize> {
-    let args = Args::of(|args| {
-        args.add_time(before)?;
-        args.add_limit(max)
-    })?;
-    let done = sqlx::query_with(FORGET, args.into_inner()).execute(conn).await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
 /// The parameters of a page of `query`.

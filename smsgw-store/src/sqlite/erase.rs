@@ -47,7 +47,7 @@ pub(super) async fn erase(
     max: usize,
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<usize> {
-    let rows: Vec<(i64, HexBytes)> = fetch(&mut transaction.conn, ENDED, oldest(before, max)?).await?;
+    let rows: Vec<(i64, HexBytes)> = fetch(&mut transaction.conn, ENDED, Args::oldest(before, max)?).await?;
     let left: Vec<_> = rows.iter().map(|(seq, number)| (*seq, left_of(pseudonyms, number))).collect();
     write(&mut transaction.conn, &left, transaction.now).await?;
     Ok(left.len())
@@ -82,7 +82,7 @@ pub(super) async fn erase_received(
     pseudonyms: &Pseudonyms,
 ) -> sqlx::Result<usize> {
     let rows: Vec<(HexBytes, HexBytes, HexBytes)> =
-        fetch(&mut transaction.conn, RECEIVED, oldest(before, max)?).await?;
+        fetch(&mut transaction.conn, RECEIVED, Args::oldest(before, max)?).await?;
     let now = transaction.now;
     for number in parts(rows.len()) {
         let mut script = Script::default();
@@ -113,11 +113,4 @@ async fn write(conn: &mut SqliteConnection, left: &[(i64, String)], now: Timesta
 
 fn left_of(pseudonyms: &Pseudonyms, HexBytes(recipient): &HexBytes) -> String {
     of_recipient(pseudonyms, &String::from_utf8_lossy(recipient))
-}
-
-fn oldest(before: Timestamp, max: usize) -> sqlx::Result<Args> {
-    Args::of(|args| {
-        args.add_time(before)?;
-        args.add_limit(max)
-    })
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::classify::is_repeated;
 use super::rows::Micros;
-use super::sql::{Args, Batch, Script, part, parts};
+use super::sql::{Args, Batch, Script, part, parts, remove_oldest};
 use super::writer::Transaction;
 use super::{SqliteStore, erase, remove};
 
@@ -67,7 +67,7 @@ impl InboxStore for SqliteStore {
 
     async fn remove_received(&self, before: Timestamp, max: usize) -> Result<usize> {
         self.write("remove_received", max, move |transaction| {
-            Box::pin(remove::received(&mut transaction.conn, before, max))
+            Box::pin(remove_oldest(&mut transaction.conn, remove::RECEIVED, before, max))
         })
         .await
     }

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::changes::{Event, add_events};
 use super::classify::is_repeated;
 use super::rows::{Hex, MESSAGES_BY_ID, MessageRow, message_json, priority_code};
-use super::sql::{Args, Batch, Script, part, parts};
+use super::sql::{Args, Batch, Script, part, parts, remove_oldest};
 use super::writer::Transaction;
 use crate::known::Known;
 use crate::looks::looks;
@@ -137,12 +137,7 @@ fn first_event(seq: i64, message: &Message, now: Timestamp) -> Event {
 
 /// Forgets at most `max` keys that are too old. Says how many.
 pub(super) async fn forget_keys(transaction: &mut Transaction, max: usize) -> sqlx::Result<usize> {
-    let args = Args::of(|args| {
-        args.add_time(transaction.now - KEYS_KEPT)?;
-        args.add_limit(max)
-    })?;
-    let done = sqlx::query_with(FORGET, args.into_inner()).execute(&mut transaction.conn).await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    remove_oldest(&mut transaction.conn, FORGET, transaction.now - KEYS_KEPT, max).await
 }
 
 async fn load_known(conn: &mut SqliteConnection, batch: &[Insertion]) -> sqlx::Result<Known> {

@@ -3,7 +3,7 @@
 use smsgw_core::time::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::sql::Args;
+use super::sql::remove_oldest;
 
 /// The histories of what was erased before ?1, those first that were erased first: of at most ?2.
 pub(super) const EVENTS: &str = "DELETE FROM message_events WHERE message IN \
@@ -23,29 +23,6 @@ pub(super) async fn messages(
     before: Timestamp,
     max: usize,
 ) -> sqlx::Result<usize> {
-    remove(conn, EVENTS, before, max).await?;
-    remove(conn, MESSAGES, before, max).await
-}
-
-/// Removes at most `max` received SMS that were erased before `before`. Says how many.
-pub(super) async fn received(
-    conn: &mut SqliteConnection,
-    before: Timestamp,
-    max: usize,
-) -> sqlx::Result<usize> {
-    remove(conn, RECEIVED, before, max).await
-}
-
-async fn remove(
-    conn: &mut SqliteConnection,
-    sql: &'static str,
-    before: Timestamp,
-    max: usize,
-) -> sqlx::Result<usize> {
-    let args = Args::of(|args| {
-        args.add_time(before)?;
-        args.add_limit(max)
-    })?;
-    let done = sqlx::query_with(sql, args.into_inner()).execute(conn).await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    remove_oldest(conn, EVENTS, before, max).await?;
+    remove_oldest(conn, MESSAGES, before, max).await
 }

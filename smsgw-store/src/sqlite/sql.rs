@@ -182,6 +182,17 @@ pub(super) async fn fetch_first<R: DeserializeOwned + Send>(
     Ok(fetch(conn, sql, args).await?.into_iter().next())
 }
 
+/// Removes by `sql`, whose parameters are [`Args::oldest`], at most `max` rows that are older than `before`. Says how many.
+pub(super) async fn remove_oldest(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    before: Timestamp,
+    max: usize,
+) -> sqlx::Result<usize> {
+    let done = sqlx::query_with(sql, Args::oldest(before, max)?.into_inner()).execute(conn).await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
 /// Values for the parameters of a statement, in order.
 #[derive(Default)]
 pub(super) struct Args(SqliteArguments);
@@ -231,6 +242,14 @@ impl Args {
         let mut args = Self::default();
         add(&mut args).map_err(sqlx::Error::Encode)?;
         Ok(args)
+    }
+
+    /// A time, and how many rows before it are wanted at most.
+    pub(super) fn oldest(before: Timestamp, max: usize) -> sqlx::Result<Self> {
+        Self::of(|args| {
+            args.add_time(before)?;
+            args.add_limit(max)
+        })
     }
 
     /// For a statement that answers nothing.

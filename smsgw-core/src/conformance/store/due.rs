@@ -11,7 +11,7 @@ use crate::id::MessageId;
 use crate::message::{NewMessage, Priority};
 use crate::queue::Job;
 use crate::state::{Fence, QUEUED_RECHECK, Reason, ReportState, State};
-use crate::store::{Claim, DueQuery};
+use crate::store::DueQuery;
 
 pub(super) async fn scheduled_message_is_queued_at_its_time(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
@@ -67,8 +67,7 @@ pub(super) async fn lost_lease_of_a_queued_message_is_noticed(stage: &Stage<dyn 
     let ground = Ground::new(stage).await;
     for asks_early in [true, false] {
         let id = ground.queued().await;
-        let claimed = ground.store.claim(&[Claim { id, device: ground.device }], LONG).await.expect("claim");
-        assert!(claimed[0].is_some());
+        assert!(ground.claim_under(id, ground.device, LONG).await.is_some());
         if asks_early {
             ground.elapse(QUEUED_RECHECK).await;
             assert_eq!(ground.due_ids(true).await, [], "its lease runs");

@@ -157,7 +157,16 @@ impl Ground {
     }
 
     pub(super) async fn claim_for(&self, id: MessageId, device: DeviceId) -> Option<Message> {
-        let claimed = self.store.claim(&[Claim { id, device }], LEASE).await.expect("claim");
+        self.claim_under(id, device, LEASE).await
+    }
+
+    pub(super) async fn claim_under(
+        &self,
+        id: MessageId,
+        device: DeviceId,
+        lease: Duration,
+    ) -> Option<Message> {
+        let claimed = self.store.claim(&[Claim { id, device }], lease).await.expect("claim");
         <[_; 1]>::try_from(claimed).expect("one outcome").into_iter().next().flatten()
     }
 

@@ -4,7 +4,7 @@ use super::StoreFixture;
 use super::ground::{Ground, LONG, applied};
 use crate::conformance::Stage;
 use crate::state::{Change, Fence, QUEUED_RECHECK, Reason, ReportState, State};
-use crate::store::{Advanced, Claim};
+use crate::store::Advanced;
 
 pub(super) async fn recall_sets_aside_what_was_dispatched(stage: &Stage<dyn StoreFixture>) {
     let ground = Ground::new(stage).await;
@@ -27,8 +27,7 @@ pub(super) async fn recall_finds_what_was_queued(stage: &Stage<dyn StoreFixture>
     let ground = Ground::new(stage).await;
     for asks_early in [false, true] {
         let id = ground.queued().await;
-        let claimed = ground.store.claim(&[Claim { id, device: ground.device }], LONG).await.expect("claim");
-        assert!(claimed[0].is_some());
+        assert!(ground.claim_under(id, ground.device, LONG).await.is_some());
         let change = Change::Dispatched { recheck: Some(2 * LONG) };
         applied(ground.advance(id, Fence::Epoch(1), change).await);
         if asks_early {
