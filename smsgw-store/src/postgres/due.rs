@@ -9,31 +9,53 @@ use super::changes::Changes;
 use super::insert::QUEUE_LEASE;
 use super::rows::{Held, head_columns, limit, micros, uuids};
 
+/// The places of those batches that `$found` finds, by `at`, that come first: no more once they have $2 messages. Each of these
+/// may have to be changed, and a call must end in its time however many there are.
+macro_rules! first_of {
+    ($found:literal) => {
+        concat!(
+            "SELECT l.ctid FROM (SELECT l.ctid, sum(cardinality(l.ids)) OVER (ORDER BY l.at ROWS UNBOUNDED PRECEDING) \
+             - cardinality(l.ids) AS before FROM (",
+            $found,
+            ") AS l) AS l WHERE l.before < $2"
+        )
+    };
+}
+
 /// Batches whose lease is over, a gateway's or, since $3 microseconds after they could be pushed again, the queue's: at most
-/// $1 of each kind, and no more once they have $2 messages. Says how many of both. Those of their messages that still want to
-/// be looked at are so by themselves from now on. It is no change that others must know of.
-pub(super) const LEASES_OVER: &str = "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(SELECT l.ctid FROM ( \
-     SELECT l.ctid, sum(cardinality(l.ids)) OVER (ORDER BY l.at ROWS UNBOUNDED PRECEDING) - cardinality(l.ids) AS before \
-     FROM (SELECT ctid, coalesce(look_at, requeue_at) AS at, ids FROM message_leases WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM message_leases WHERE look_at <= (SELECT smsgw_now()) \
-     ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED) || ARRAY( \
-     SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) - $3::bigint \
-     ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED))) AS l) AS l WHERE l.before < $2)) RETURNING ids), \
+/// $1 of each kind. Says how many, and of how many messages. Those of their messages that still want to be looked at are so by
+/// themselves from now on. It is no change that others must know of.
+pub(super) const LEASES_OVER: &str = concat!(
+    "WITH over AS (DELETE FROM message_leases WHERE ctid = ANY (ARRAY(",
+    first_of!(
+        "SELECT ctid, coalesce(look_at, requeue_at) AS at, ids FROM message_leases WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM message_leases WHERE look_at <= (SELECT smsgw_now()) \
+         ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED) || ARRAY( \
+         SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) - $3::bigint \
+         ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED))"
+    ),
+    ")) RETURNING ids), \
      noted AS (UPDATE messages AS m SET look_at = least(m.look_at, m.check_at), leased_until = NULL, \
      requeue_at = CASE WHEN m.state = 'queued' THEN coalesce(m.requeue_at, smsgw_now()) ELSE m.requeue_at END \
      FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT array_agg(v.id) FROM over, unnest(ids) AS v (id))::uuid[]) \
      AND m.check_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) AS v WHERE m.id = v.id) \
-     SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM over";
+     SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM over"
+);
 
 /// Batches that the queue may have lost, at most $1: those of their messages that are still queued may be pushed again from now
-/// on. Their lease runs on, $2 microseconds longer, as one of a gateway's. Says how many.
-pub(super) const QUEUE_LEASES: &str = "WITH old AS (UPDATE message_leases SET look_at = requeue_at + $2, requeue_at = NULL \
-     WHERE ctid = ANY (ARRAY(SELECT ctid FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) \
-     ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING ids), \
+/// on. Their lease runs on, $3 microseconds longer, as one of a gateway's. Says how many, and of how many messages.
+pub(super) const QUEUE_LEASES: &str = concat!(
+    "WITH old AS (UPDATE message_leases SET look_at = requeue_at + $3, requeue_at = NULL WHERE ctid = ANY (ARRAY(",
+    first_of!(
+        "SELECT ctid, requeue_at AS at, ids FROM message_leases WHERE requeue_at <= (SELECT smsgw_now()) \
+         ORDER BY requeue_at LIMIT $1 FOR UPDATE SKIP LOCKED"
+    ),
+    ")) RETURNING ids), \
      noted AS (UPDATE messages AS m SET requeue_at = smsgw_now() \
      FROM (SELECT m.id FROM messages AS m WHERE m.id = ANY ((SELECT array_agg(v.id) FROM old, unnest(ids) AS v (id))::uuid[]) \
      AND m.state = 'queued' AND m.requeue_at IS NULL ORDER BY m.id FOR UPDATE OF m) AS v WHERE m.id = v.id) \
-     SELECT count(*) FROM old";
+     SELECT count(*), coalesce(sum(cardinality(ids)), 0)::bigint FROM old"
+);
 
 /// $1 the limit.
 pub(super) const TO_CHECK: &str = concat!(
@@ -58,17 +80,14 @@ pub(super) const CHECK_AGAIN: &str = "UPDATE messages AS m SET check_at = v.chec
 
 /// Batches of one call.
 const LEASES: i64 = 64;
-/// And their messages: each may have to be changed, and a call must end in its time however many there are.
+/// And their messages.
 const LEASED: i64 = 2_000;
 
 /// Looks after at most `query.max` messages.
 pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Result<Due> {
-    let longer = micros(QUEUE_LEASE.saturating_sub(QUEUED_RECHECK));
-    let over = sqlx::query_as(LEASES_OVER).bind(LEASES).bind(LEASED).bind(longer);
-    let (mut leases, leased): (i64, i64) = over.fetch_one(&mut *conn).await?;
+    let mut more = sweep(conn, LEASES_OVER).await?;
     if query.requeue {
-        let old = sqlx::query_scalar(QUEUE_LEASES).bind(LEASES).bind(longer);
-        leases = leases.max(old.fetch_one(&mut *conn).await?);
+        more |= sweep(conn, QUEUE_LEASES).await?;
     }
     let (mut now, mut rows) = look(conn, TO_CHECK, query.max).await?;
     if query.requeue && rows.len() < query.max {
@@ -76,8 +95,7 @@ pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Resul
         now = now.max(later);
         rows.extend(more);
     }
-    let mut due =
-        Due { more: rows.len() >= query.max || leases >= LEASES || leased >= LEASED, ..Due::default() };
+    let mut due = Due { more: more || rows.len() >= query.max, ..Due::default() };
     let mut changes = Changes::at(now);
     let mut again = Vec::new();
     for (mut held, check_at) in rows {
@@ -111,6 +129,14 @@ pub(super) async fn due(conn: &mut PgConnection, query: DueQuery) -> sqlx::Resul
     due.more |= !lost.is_empty();
     check_again(conn, again).await?;
     Ok(due)
+}
+
+/// Looks after batches by `sql`; whether there may be more.
+async fn sweep(conn: &mut PgConnection, sql: &'static str) -> sqlx::Result<bool> {
+    let longer = micros(QUEUE_LEASE.saturating_sub(QUEUED_RECHECK));
+    let swept = sqlx::query_as(sql).bind(LEASES).bind(LEASED).bind(longer);
+    let (leases, leased): (i64, i64) = swept.fetch_one(conn).await?;
+    Ok(leases >= LEASES || leased >= LEASED)
 }
 
 /// The time, and messages with when they must be looked at, where that is not certain to be now.

@@ -107,21 +107,22 @@ async fn what_goes_through_the_queue_changes_indexes_once() {
     assert!(hot * 10 > changed * 7, "{hot} of {changed} changes left all indexes alone");
 }
 
-#[tokio::test]
-async fn many_leases_that_end_together_are_looked_at_in_several_calls() {
-    let Some(server) = server() else { return };
-    let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
-    let (ids, device, lease) = (IdSource::new(), Uuid::from_u128(2).into(), Duration::from_millis(1));
-    let mut left = HashSet::new();
+/// Inserts five batches of what `row` makes.
+async fn fill(store: &PostgresStore, row: impl Fn() -> Insertion) -> HashSet<MessageId> {
+    let mut all = HashSet::new();
     for _ in 0..5 {
-        let rows: Vec<_> = (0..1_000).map(|_| born(&ids, device, lease)).collect();
+        let rows: Vec<_> = (0..1_000).map(|_| row()).collect();
         store.insert(&rows).await.expect("insert");
-        left.extend(rows.iter().map(|row| row.message.id));
+        all.extend(rows.iter().map(|row| row.message.id));
     }
-    tokio::time::sleep(lease * 10).await;
+    all
+}
+
+/// All of `left` are due, each once, and not in one call.
+async fn due_in_several_calls(store: &PostgresStore, mut left: HashSet<MessageId>, requeue: bool) {
     let mut calls = 0;
     loop {
-        let due = store.due(DueQuery { max: 10_000, requeue: false }).await.expect("due");
+        let due = store.due(DueQuery { max: 10_000, requeue }).await.expect("due");
         calls += 1;
         assert!(due.jobs.len() < 4_000, "{} in one call", due.jobs.len());
         assert!(due.jobs.iter().all(|job| left.remove(&job.id)), "each once");
@@ -130,4 +131,26 @@ async fn many_leases_that_end_together_are_looked_at_in_several_calls() {
         }
     }
     assert!(calls > 1 && left.is_empty(), "{} are left after {calls} calls", left.len());
+}
+
+#[tokio::test]
+async fn many_leases_that_end_together_are_looked_at_in_several_calls() {
+    let Some(server) = server() else { return };
+    let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
+    let (ids, device, lease) = (IdSource::new(), Uuid::from_u128(2).into(), Duration::from_millis(1));
+    let left = fill(&store, || born(&ids, device, lease)).await;
+    tokio::time::sleep(lease * 10).await;
+    due_in_several_calls(&store, left, false).await;
+}
+
+#[tokio::test]
+async fn what_a_queue_has_lost_is_pushed_again_in_several_calls() {
+    let Some(server) = server() else { return };
+    let store = PostgresStore::connect(PostgresConfig::new(server.url())).await.expect("a fresh database");
+    let ids = IdSource::new();
+    let left = fill(&store, || queued(&ids)).await;
+    let mut conn = PgConnection::connect(&server.url()).await.expect("the server");
+    let later = "UPDATE message_leases SET requeue_at = smsgw_now()";
+    sqlx::raw_sql(later).execute(&mut conn).await.expect("a later time");
+    due_in_several_calls(&store, left, true).await;
 }
